@@ -1,0 +1,3 @@
+module csp_bench_go
+
+go 1.19

@@ -1,0 +1,40 @@
+#include "channel/channel.h"
+
+#include "sched/wait_list.h"
+
+namespace csp::inline v0::detail {
+
+bool channel_base::close() noexcept {
+  winner_list woken;
+  lock.lock();
+  if (closed_.get()) {
+    lock.unlock();
+    return false;
+  }
+  closed_.set(true);
+  for (wait_queue* const queue : {&receivers, &senders}) {
+    while (wait_node* const node = woken.take_one(*queue)) {
+      node->closed = true;
+    }
+  }
+  lock.unlock();
+  woken.make_ready();
+  return true;
+}
+
+op_status channel_base::wait_in(wait_queue& queue, wait_node& node, wait_kind kind, nanos deadline) {
+  if (deadline != never && deadline <= current_time()) {
+    lock.unlock();
+    return op_status::timeout;
+  }
+  switch (wait_in_queue_locked(queue, lock, node, kind, deadline)) {
+    case wake_reason::timeout:
+      return op_status::timeout;
+    case wake_reason::canceled:
+      return op_status::canceled;
+    default:
+      return node.closed ? op_status::closed : op_status::ok;
+  }
+}
+
+}  // namespace csp::inline v0::detail

@@ -1,0 +1,183 @@
+#include "channel/select_engine.h"
+
+#include "sched/base/random.h"
+
+#include <algorithm>
+#include <functional>
+
+namespace csp::inline v0::detail {
+namespace {
+
+[[nodiscard]] bool looks_ready(const select_arm& arm) noexcept {
+  if (!arm.takes_part()) {
+    return false;
+  }
+  return arm.way == select_arm::direction::send ? arm.target->may_send() : arm.target->may_receive();
+}
+
+[[nodiscard]] wait_queue& queue_of(const select_arm& arm) noexcept {
+  return arm.way == select_arm::direction::send ? arm.target->senders : arm.target->receivers;
+}
+
+[[nodiscard]] std::uint32_t random_below(std::uint32_t bound) noexcept {
+  if (bound == 1) {
+    return 0;
+  }
+  if (processor* const here = this_processor()) {
+    return here->random.below(bound);
+  }
+  // Plain threads have no processor; a stream for each thread, apart from the others by its address.
+  thread_local random_source source(reinterpret_cast<std::uintptr_t>(&source));
+  return source.below(bound);
+}
+
+// Of the arms that look ready, one with equal chances; -1 when there is none.
+[[nodiscard]] int choose_ready(std::span<const select_arm> arms) noexcept {
+  const auto ready = static_cast<std::uint32_t>(std::count_if(arms.begin(), arms.end(), looks_ready));
+  if (ready == 0) {
+    return -1;
+  }
+  std::uint32_t skip = random_below(ready);
+  for (std::size_t i = 0; i < arms.size(); ++i) {
+    // The glance may have changed meanwhile: fewer are ready now than counted.
+    if (looks_ready(arms[i]) && skip-- == 0) {
+      return static_cast<int>(i);
+    }
+  }
+  return -1;
+}
+
+[[nodiscard]] channel_base::attempt attempt_locked(select_arm& arm, channel_base::handoff& result) noexcept {
+  return arm.way == select_arm::direction::send ? arm.target->attempt_send(arm.value, result)
+                                                : arm.target->attempt_receive(arm.value, result);
+}
+
+// After the unlock: the value that still has to move, and the partner's wake.
+void finish(select_arm& arm, channel_base::attempt outcome, const channel_base::handoff& result) noexcept {
+  arm.closed = outcome == channel_base::attempt::closed;
+  if (result.partner == nullptr) {
+    return;
+  }
+  if (result.value_pending) {
+    arm.way == select_arm::direction::send ? arm.target->move_to(*result.partner, arm.value)
+                                           : arm.target->move_from(*result.partner, arm.value);
+  }
+  make_ready(*result.partner->owner);
+}
+
+// Tries ready arms one lock at a time; the index done, or -1 when none is ready.
+int try_arms(std::span<select_arm> arms) noexcept {
+  for (;;) {
+    const int chosen = choose_ready(arms);
+    if (chosen < 0) {
+      return -1;
+    }
+    select_arm& arm = arms[static_cast<std::size_t>(chosen)];
+    channel_base::handoff result;
+    arm.target->lock.lock();
+    const auto outcome = attempt_locked(arm, result);
+    arm.target->lock.unlock();
+    if (outcome != channel_base::attempt::must_wait) {
+      finish(arm, outcome, result);
+      return chosen;
+    }
+    // A rival was faster; what looked ready is not, and the next glance sees that.
+  }
+}
+
+std::span<spinlock*> lock_all(std::span<const select_arm> arms, std::span<spinlock*> room) noexcept {
+  std::size_t count = 0;
+  for (const select_arm& arm : arms) {
+    if (arm.takes_part()) {
+      room[count++] = &arm.target->lock;
+    }
+  }
+  std::sort(room.begin(), room.begin() + static_cast<std::ptrdiff_t>(count), std::less<>());
+  const auto end = std::unique(room.begin(), room.begin() + static_cast<std::ptrdiff_t>(count));
+  const auto locks = room.first(static_cast<std::size_t>(end - room.begin()));
+  for (spinlock* const lock : locks) {
+    lock->lock();
+  }
+  return locks;
+}
+
+// With all channels locked a glance is exact, but for nodes whose waits were lost; those fall out while we try.
+int try_arms_locked(std::span<select_arm> arms, std::span<spinlock* const> locks) noexcept {
+  for (;;) {
+    const int chosen = choose_ready(arms);
+    if (chosen < 0) {
+      return -1;
+    }
+    select_arm& arm = arms[static_cast<std::size_t>(chosen)];
+    channel_base::handoff result;
+    const auto outcome = attempt_locked(arm, result);
+    if (outcome == channel_base::attempt::must_wait) {
+      continue;
+    }
+    for (spinlock* const lock : locks) {
+      lock->unlock();
+    }
+    finish(arm, outcome, result);
+    return chosen;
+  }
+}
+
+void unlink_losers(std::span<select_arm> arms, int winner) noexcept {
+  for (std::size_t i = 0; i < arms.size(); ++i) {
+    if (arms[i].takes_part() && static_cast<int>(i) != winner) {
+      const spinlock_guard guard(arms[i].target->lock);
+      queue_of(arms[i]).remove(arms[i].node);
+    }
+  }
+}
+
+}  // namespace
+
+int run_select(std::span<select_arm> arms, std::span<spinlock*> locks, nanos deadline, bool may_wait) {
+  cancellation_point();
+  if (const int done = try_arms(arms); done >= 0) {
+    return done;
+  }
+  if (!may_wait) {
+    return select_would_block;
+  }
+  if (deadline != never && deadline <= current_time()) {
+    return select_timeout;
+  }
+  // May throw (a plain thread's first wait), so before anything is locked.
+  open_wait request(wait_kind::select);
+  const std::span<spinlock*> held = lock_all(arms, locks);
+  if (const int done = try_arms_locked(arms, held); done >= 0) {
+    return done;
+  }
+  for (std::size_t i = 0; i < arms.size(); ++i) {
+    select_arm& arm = arms[i];
+    if (!arm.takes_part()) {
+      continue;
+    }
+    arm.node.owner = &request.owner;
+    arm.node.ticket = request.ticket;
+    arm.node.slot = arm.value;
+    arm.node.index = static_cast<std::uint32_t>(i);
+    arm.node.closed = false;
+    queue_of(arm).push(arm.node);
+  }
+  request.deadline = deadline;
+  request.locks = held;
+  const wake_reason reason = wait(request);
+  const int winner =
+      reason >= wake_reason::first_case
+          ? static_cast<int>(static_cast<std::uint32_t>(reason) - static_cast<std::uint32_t>(wake_reason::first_case))
+          : -1;
+  unlink_losers(arms, winner);
+  if (winner >= 0) {
+    arms[static_cast<std::size_t>(winner)].closed = arms[static_cast<std::size_t>(winner)].node.closed;
+    return winner;
+  }
+  if (reason == wake_reason::canceled) {
+    throw canceled();
+  }
+  return select_timeout;
+}
+
+}  // namespace csp::inline v0::detail

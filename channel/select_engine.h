@@ -1,0 +1,39 @@
+// Select: waits on many channels at once, and exactly one operation happens.
+//
+// First every arm is looked at without a lock, and one of those that look ready is chosen with equal chances and tried.
+// If none is ready, all distinct channels are locked in address order, looked at again, and a node is linked in each;
+// so no waiter is linked while its owner still looks, and two selects that meet need one compare-and-swap, never two.
+// After Go's runtime/select.go.
+#pragma once
+
+#include "channel/channel.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace csp::inline v0::detail {
+
+/// One arm on a channel; lives in the selecting frame.
+struct select_arm {
+  enum class direction : std::uint8_t { none, send, receive };
+
+  channel_base* target = nullptr;      // null: nil channel, never ready
+  void* value = nullptr;               // T* to send, std::optional<T>* to receive into
+  direction way = direction::none;     // none: not an operation on a channel
+  bool closed = false;                 // out: the channel was closed
+  wait_node node;
+
+  [[nodiscard]] bool takes_part() const noexcept { return target != nullptr && way != direction::none; }
+};
+
+/// What a select came to, when no arm was done.
+inline constexpr int select_timeout = -1;
+inline constexpr int select_would_block = -2;
+
+/// Does one of the arms. `locks` is room for as many pointers as there are arms. Returns the index of the arm that was
+/// done (see its `closed`), select_would_block (only if not `may_wait`) or select_timeout. Throws canceled, with every
+/// value untouched. From a task or a plain thread.
+CSP_API int run_select(std::span<select_arm> arms, std::span<spinlock*> locks, nanos deadline, bool may_wait);
+
+}  // namespace csp::inline v0::detail

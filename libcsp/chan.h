@@ -1,0 +1,119 @@
+// Channels: typed queues between tasks and threads, with the semantics of Go's (The Go Programming Language
+// Specification, "Channel types", "Send statements", "Receive operator", "Close"; The Go Memory Model, "Channel
+// communication").
+//
+// A csp::chan is a shared handle, as in Go: copies name the same channel, and the channel lives as long as a handle
+// does. All operations are const and may be called by any number of tasks and plain threads at once. Waiters are served
+// first come, first served. A send happens before the receive that takes its value; the receive from an unbuffered
+// channel happens before the completion of its send; a close happens before a receive that reports it.
+//
+// A payload's move constructor must not throw and must not use libcsp; its copy constructor may throw, and runs in the
+// caller before the operation starts. An rvalue is moved from only if the operation succeeds.
+#pragma once
+
+#include "channel/channel.h"
+#include "sched/base/clock.h"
+#include "sched/canceled.h"
+
+#include <chrono>
+#include <cstddef>
+#include <iterator>
+#include <optional>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace csp::inline v0 {
+
+/// A send met a closed channel, or `>>` a closed and drained one.
+class CSP_API closed_channel : public std::logic_error {
+ public:
+  closed_channel();
+};
+
+/// Names a channel that does not exist: operations on it block for ever, as on Go's nil channel.
+struct nil_t {
+  explicit constexpr nil_t() = default;
+};
+inline constexpr nil_t nil{};
+
+/// What a receive with a limit came to: `value` is there exactly when `status` is ok.
+template <class T>
+struct [[nodiscard]] recv_result {
+  op_status status;
+  std::optional<T> value;
+};
+
+template <class T>
+class chan;
+template <class T>
+class sender;
+template <class T>
+class receiver;
+
+}  // namespace csp::inline v0
+
+#include <libcsp/chan_ends.h>
+#include <libcsp/chan_void.h>
+
+namespace csp::inline v0 {
+
+/// Both ends of a channel of T; T may be void for a channel that only signals.
+template <class T>
+class chan : public detail::channel_handle<chan<T>>,
+             public detail::send_end<chan<T>, T>,
+             public detail::receive_end<chan<T>, T> {
+ public:
+  /// A new channel that buffers up to `capacity` values; 0: unbuffered, each send meets a receive.
+  /// \throws std::bad_alloc
+  explicit chan(std::size_t capacity = 0) : pointer_(new payload_channel(capacity)) {}
+  /// A nil channel.
+  explicit chan(nil_t) noexcept {}
+
+  /// False for a nil channel.
+  [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(pointer_); }
+  /// Handles are equal when they name the same channel.
+  friend bool operator==(const chan& a, const chan& b) noexcept { return a.pointer_ == b.pointer_; }
+
+  /// For the library: the channel behind the handle.
+  [[nodiscard]] const auto& pointer() const noexcept { return pointer_; }
+
+ private:
+  using payload_channel = detail::channel<typename detail::payload_of<T>::type>;
+  detail::channel_pointer<payload_channel> pointer_;
+};
+
+/// The sending end of a channel. Default-constructed: nil.
+template <class T>
+class sender : public detail::channel_handle<sender<T>>, public detail::send_end<sender<T>, T> {
+ public:
+  sender() noexcept = default;
+  sender(const chan<T>& both) noexcept : pointer_(both.pointer()) {}  // NOLINT(google-explicit-constructor): a view
+  [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(pointer_); }
+  friend bool operator==(const sender& a, const sender& b) noexcept { return a.pointer_ == b.pointer_; }
+  /// For the library: the channel behind the handle.
+  [[nodiscard]] const auto& pointer() const noexcept { return pointer_; }
+
+ private:
+  detail::channel_pointer<detail::channel<typename detail::payload_of<T>::type>> pointer_;
+};
+
+/// The receiving end of a channel. Default-constructed: nil. It cannot close the channel.
+template <class T>
+class receiver : public detail::channel_handle<receiver<T>>, public detail::receive_end<receiver<T>, T> {
+ public:
+  receiver() noexcept = default;
+  receiver(const chan<T>& both) noexcept : pointer_(both.pointer()) {}  // NOLINT(google-explicit-constructor): a view
+  /// For the library.
+  explicit receiver(const detail::channel_pointer<detail::channel<typename detail::payload_of<T>::type>>& channel)
+      : pointer_(channel) {}
+  [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(pointer_); }
+  friend bool operator==(const receiver& a, const receiver& b) noexcept { return a.pointer_ == b.pointer_; }
+  /// For the library: the channel behind the handle.
+  [[nodiscard]] const auto& pointer() const noexcept { return pointer_; }
+
+ private:
+  detail::channel_pointer<detail::channel<typename detail::payload_of<T>::type>> pointer_;
+};
+
+}  // namespace csp::inline v0

@@ -1,0 +1,13 @@
+// Everything of libcsp. Each part may be included alone.
+#pragma once
+
+#include <libcsp/blocking.h>
+#include <libcsp/cancel.h>
+#include <libcsp/chan.h>
+#include <libcsp/go.h>
+#include <libcsp/inspect.h>
+#include <libcsp/run.h>
+#include <libcsp/select.h>
+#include <libcsp/sync.h>
+#include <libcsp/time.h>
+#include <libcsp/version.h>

@@ -1,0 +1,47 @@
+// A look into a running program: counters, the tasks that live, and what happens on a deadlock.
+#pragma once
+
+#include "sched/base/config.h"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace csp::inline v0 {
+
+/// Figures of one scheduler since its start. Each is exact when nothing runs, a glance otherwise.
+struct statistics {
+  std::uint64_t spawned = 0;   ///< tasks started
+  std::uint64_t finished = 0;  ///< tasks ended
+  std::uint64_t switches = 0;  ///< changes of the running task on any processor
+  std::uint64_t steals = 0;    ///< tasks that one processor took from another
+  std::uint64_t sleeps = 0;    ///< times that a processor's thread went to sleep
+};
+
+/// Figures of the calling task's scheduler; in a plain thread of the one in csp::run (std::logic_error without one).
+[[nodiscard]] CSP_API statistics scheduler_statistics();
+
+/// What can be told about a task from outside.
+struct task_info {
+  std::uint64_t id = 0;
+  std::string name;                      ///< empty when it was given none
+  std::string file;                      ///< where it was spawned
+  std::string function;
+  unsigned line = 0;
+  std::string state;                     ///< "running" (or ready to), or what it waits for, such as "chan receive"
+  std::chrono::milliseconds waiting{0};  ///< for how long it has waited, coarse
+};
+
+/// The tasks that live, of all schedulers, by id. Costs the tasks nothing. Any thread. \throws std::bad_alloc
+[[nodiscard]] CSP_API std::vector<task_info> tasks();
+
+/// Called with the text when all tasks are asleep and nothing can wake one (see docs/scheduler.md). The default prints
+/// the text on stderr and ends the process with status 2.
+using deadlock_handler = void (*)(const std::string& report);
+
+/// Replaces the handler and returns the one before; null restores the default. It runs on a thread of the scheduler, not
+/// in a task; if it returns, the tasks sleep on. Any thread.
+CSP_API deadlock_handler set_deadlock_handler(deadlock_handler handler) noexcept;
+
+}  // namespace csp::inline v0

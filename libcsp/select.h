@@ -1,0 +1,270 @@
+// Select: of several channel operations, exactly one is done, the first that can be (The Go Programming Language
+// Specification, "Select statements"). Among arms that are ready, each has the same chance.
+//
+//   csp::select(csp::on_recv(requests, [](std::optional<request> r) { ... }),
+//               csp::on_send(answers, std::move(answer), [] { ... }),
+//               csp::on_timeout(10ms, [] { ... }));
+//
+// Handlers run after the select has finished, in the caller; they may block, throw, or select again. A blocked select
+// uses no CPU and leaves nothing behind in the channels that lost.
+#pragma once
+
+#include <libcsp/chan.h>
+
+#include "channel/select_engine.h"
+
+#include <array>
+#include <chrono>
+#include <concepts>
+#include <memory>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace csp::inline v0 {
+
+namespace detail {
+
+struct no_handler {
+  template <class... Values>
+  void operator()(Values&&...) const noexcept {}
+};
+
+/// What select needs of an arm; `arm` points into itself once prepare() was called.
+struct arm_base {
+  bool enabled = true;
+};
+
+template <class T, class Handler>
+struct receive_arm : arm_base {
+  using payload = typename payload_of<T>::type;
+  channel_pointer<channel<payload>> target;
+  Handler handler;
+  std::optional<payload> value;
+
+  void prepare(select_arm& arm) noexcept {
+    value.reset();
+    arm.target = target.get();
+    arm.way = select_arm::direction::receive;
+    arm.value = &value;
+  }
+  void finish(const select_arm&) {
+    if constexpr (std::is_void_v<T>) {
+      handler(value.has_value());
+    } else {
+      handler(std::move(value));
+    }
+  }
+};
+
+/// `Held` is the payload itself (a copy was made) or a reference to the caller's rvalue.
+template <class T, class Held, class Handler>
+struct send_arm : arm_base {
+  using payload = typename payload_of<T>::type;
+  channel_pointer<channel<payload>> target;
+  Held held;
+  Handler handler;
+
+  void prepare(select_arm& arm) noexcept {
+    arm.target = target.get();
+    arm.way = select_arm::direction::send;
+    arm.value = std::addressof(held);
+  }
+  void finish(const select_arm& arm) {
+    if (arm.closed) {
+      throw closed_channel();
+    }
+    handler();
+  }
+};
+
+template <class Handler>
+struct timeout_arm : arm_base {
+  nanos deadline;
+  Handler handler;
+  void prepare(select_arm&) noexcept {}
+  void finish(const select_arm&) { handler(); }
+};
+
+template <class Handler>
+struct otherwise_arm : arm_base {
+  Handler handler;
+  void prepare(select_arm&) noexcept {}
+  void finish(const select_arm&) { handler(); }
+};
+
+template <class Arm>
+inline constexpr bool is_timeout = false;
+template <class Handler>
+inline constexpr bool is_timeout<timeout_arm<Handler>> = true;
+template <class Arm>
+inline constexpr bool is_otherwise = false;
+template <class Handler>
+inline constexpr bool is_otherwise<otherwise_arm<Handler>> = true;
+
+/// Deadline and default of a set of arms, gathered while they are prepared.
+struct select_plan {
+  nanos deadline = never;
+  int timeout_index = -1;
+  int otherwise_index = -1;
+
+  template <class Arm>
+  void add(Arm& arm, select_arm& slot, int index) {
+    if (!arm.enabled) {
+      return;
+    }
+    arm.prepare(slot);
+    if constexpr (is_timeout<Arm>) {
+      if (timeout_index < 0 || arm.deadline < deadline) {
+        deadline = arm.deadline;
+        timeout_index = index;
+      }
+    } else if constexpr (is_otherwise<Arm>) {
+      otherwise_index = index;
+    }
+  }
+  /// Runs the select; the index of the arm that is to finish.
+  CSP_API int run(std::span<select_arm> arms, std::span<spinlock*> locks) const;
+};
+
+}  // namespace detail
+
+/// An arm that receives from `source` (a chan or receiver; a nil one is never ready). `handler` gets a std::optional<T>,
+/// empty when the channel is closed and drained; for a channel of void a bool.
+template <class T, class Handler = detail::no_handler>
+[[nodiscard]] auto on_recv(const receiver<T>& source, Handler handler = {}) {
+  return detail::receive_arm<T, Handler>{{}, source.pointer(), std::move(handler), {}};
+}
+template <class T, class Handler = detail::no_handler>
+[[nodiscard]] auto on_recv(const chan<T>& source, Handler handler = {}) {
+  return detail::receive_arm<T, Handler>{{}, source.pointer(), std::move(handler), {}};
+}
+
+/// An arm that sends to `target` (a chan or sender; a nil one is never ready). An lvalue is copied into the arm at once.
+/// An rvalue stays the caller's: it must live until the select has finished, and is moved from only if this arm wins.
+/// If the channel is closed when this arm's turn comes, select throws closed_channel.
+template <class T, class Handler = detail::no_handler>
+[[nodiscard]] auto on_send(const sender<T>& target, std::type_identity_t<T>&& value, Handler handler = {}) {
+  return detail::send_arm<T, T&, Handler>{{}, target.pointer(), value, std::move(handler)};
+}
+template <class T, class Handler = detail::no_handler>
+[[nodiscard]] auto on_send(const chan<T>& target, std::type_identity_t<T>&& value, Handler handler = {}) {
+  return detail::send_arm<T, T&, Handler>{{}, target.pointer(), value, std::move(handler)};
+}
+template <class T, class Handler = detail::no_handler>
+[[nodiscard]] auto on_send(const sender<T>& target, const std::type_identity_t<T>& value, Handler handler = {}) {
+  return detail::send_arm<T, T, Handler>{{}, target.pointer(), T(value), std::move(handler)};
+}
+template <class T, class Handler = detail::no_handler>
+[[nodiscard]] auto on_send(const chan<T>& target, const std::type_identity_t<T>& value, Handler handler = {}) {
+  return detail::send_arm<T, T, Handler>{{}, target.pointer(), T(value), std::move(handler)};
+}
+/// The same for a channel of void.
+template <class Handler = detail::no_handler>
+[[nodiscard]] auto on_send(const chan<void>& target, Handler handler = {}) {
+  return detail::send_arm<void, detail::signal_value, Handler>{{}, target.pointer(), {}, std::move(handler)};
+}
+template <class Handler = detail::no_handler>
+[[nodiscard]] auto on_send(const sender<void>& target, Handler handler = {}) {
+  return detail::send_arm<void, detail::signal_value, Handler>{{}, target.pointer(), {}, std::move(handler)};
+}
+
+/// An arm that is chosen when no other was until `deadline` (steady clock), or for the length of `limit`.
+template <class Handler = detail::no_handler>
+[[nodiscard]] auto on_timeout(std::chrono::steady_clock::time_point deadline, Handler handler = {}) {
+  return detail::timeout_arm<Handler>{{}, detail::to_nanos(deadline), std::move(handler)};
+}
+template <class Rep, class Period, class Handler = detail::no_handler>
+[[nodiscard]] auto on_timeout(std::chrono::duration<Rep, Period> limit, Handler handler = {}) {
+  return detail::timeout_arm<Handler>{{}, detail::deadline_after(limit), std::move(handler)};
+}
+
+/// An arm that is chosen when no other is ready: the select does not block. Go's default.
+template <class Handler = detail::no_handler>
+[[nodiscard]] auto otherwise(Handler handler = {}) {
+  return detail::otherwise_arm<Handler>{{}, std::move(handler)};
+}
+
+/// The arm, if `condition` holds; else an arm that is never chosen.
+template <class Arm>
+  requires std::derived_from<std::remove_cvref_t<Arm>, detail::arm_base>
+[[nodiscard]] auto when(bool condition, Arm arm) {
+  arm.enabled = condition;
+  return arm;
+}
+
+/// Does exactly one of the arms and then calls its handler. Returns the position of that arm in the argument list.
+/// Without a ready arm it blocks; without any arm that could become ready, for ever. A cancellation point.
+/// \throws closed_channel when a send arm met a closed channel; canceled; what the handler throws
+/// No operation is done when it throws before a handler ran. Does not allocate. Any task or thread.
+template <class... Arms>
+  requires(std::derived_from<std::remove_cvref_t<Arms>, detail::arm_base> && ...)
+int select(Arms&&... arms) {
+  constexpr std::size_t count = sizeof...(Arms);
+  std::array<detail::select_arm, count> slots;
+  std::array<detail::spinlock*, count> locks;
+  detail::select_plan plan;
+  int next = 0;
+  const auto prepare = [&](auto& arm) {
+    plan.add(arm, slots[static_cast<std::size_t>(next)], next);
+    ++next;
+  };
+  (prepare(arms), ...);
+  const int chosen = plan.run(slots, locks);
+  int at = 0;
+  const auto finish = [&](auto& arm) {
+    if (at++ == chosen) {
+      arm.finish(slots[static_cast<std::size_t>(chosen)]);
+    }
+  };
+  (finish(arms), ...);
+  return chosen;
+}
+
+/// A select whose arms are known at run time only. Not thread-safe itself; may be run again and again.
+class select_list {
+ public:
+  /// Appends an arm. 	hrows std::bad_alloc
+  template <class Arm>
+    requires std::derived_from<std::remove_cvref_t<Arm>, detail::arm_base>
+  select_list& add(Arm&& arm) {
+    arms_.push_back(std::make_unique<held_arm<std::remove_cvref_t<Arm>>>(std::forward<Arm>(arm)));
+    return *this;
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return arms_.size(); }
+  void clear() noexcept { arms_.clear(); }
+
+  /// As csp::select; returns the position of the arm in the order of add(). 	hrows std::bad_alloc too, before it waits
+  int run() {
+    std::vector<detail::select_arm> slots(arms_.size());
+    std::vector<detail::spinlock*> locks(arms_.size());
+    detail::select_plan plan;
+    for (std::size_t i = 0; i < arms_.size(); ++i) {
+      arms_[i]->prepare(plan, slots[i], static_cast<int>(i));
+    }
+    const int chosen = plan.run(slots, locks);
+    arms_[static_cast<std::size_t>(chosen)]->finish(slots[static_cast<std::size_t>(chosen)]);
+    return chosen;
+  }
+
+ private:
+  struct any_arm {
+    virtual ~any_arm() = default;
+    virtual void prepare(detail::select_plan& plan, detail::select_arm& slot, int index) = 0;
+    virtual void finish(const detail::select_arm& slot) = 0;
+  };
+  template <class Arm>
+  struct held_arm final : any_arm {
+    explicit held_arm(Arm arm) : held(std::move(arm)) {}
+    void prepare(detail::select_plan& plan, detail::select_arm& slot, int index) override {
+      plan.add(held, slot, index);
+    }
+    void finish(const detail::select_arm& slot) override { held.finish(slot); }
+    Arm held;
+  };
+
+  std::vector<std::unique_ptr<any_arm>> arms_;
+};
+
+}  // namespace csp::inline v0

@@ -1,0 +1,199 @@
+#include <libcsp/sync.h>
+
+#include "sched/base/fatal.h"
+#include "sched/wait_list.h"
+
+namespace csp::inline v0 {
+namespace {
+
+using detail::nanos;
+using detail::never;
+using detail::spinlock;
+using detail::wait_kind;
+using detail::wait_node;
+using detail::wait_queue;
+using detail::waiter;
+using detail::wake_reason;
+
+/// A waiter that has been woken in vain this often is handed the lock: bounded bypass, in the line of Go's starvation
+/// mode, without a clock.
+constexpr int wakes_in_vain = 4;
+
+/// What a mutex puts into a node's slot when the wake carries the ownership.
+char ownership_mark;
+
+}  // namespace
+
+// --- mutex --------------------------------------------------------------------------------------------------------------
+
+void mutex::lock_slowly() {
+  for (int vain = 0;; ++vain) {
+    // The spinlock is held and the mutex is not free.
+    wait_node node;
+    starving_ = starving_ || vain >= wakes_in_vain;
+    detail::exclusive_wait request{waiters_, lock_, node, wait_kind::mutex, false};
+    request.at_front = vain != 0;
+    static_cast<void>(detail::wait_exclusive(request));
+    if (node.slot == &ownership_mark) {
+      return;
+    }
+    lock_.lock();
+    woken_ = false;
+    if (owner_ == nullptr) {
+      owner_ = caller();
+      lock_.unlock();
+      return;
+    }
+  }
+}
+
+waiter* mutex::pass_on() noexcept {
+  if (starving_) {
+    wait_node* const node = waiters_.pop_winner();
+    starving_ = false;
+    node->slot = &ownership_mark;
+    owner_ = node->owner->is_task() ? static_cast<const void*>(static_cast<detail::task*>(node->owner))
+                                    : node->owner->thread_identity();
+    return node->owner;
+  }
+  owner_ = nullptr;
+  if (woken_) {
+    return nullptr;
+  }
+  woken_ = true;
+  return waiters_.pop_winner()->owner;
+}
+
+void mutex::die_of_unlock() noexcept { detail::fatal("csp::mutex: unlocked by a task or thread that does not hold it"); }
+
+// --- condition_variable -------------------------------------------------------------------------------------------------
+
+std::cv_status condition_variable::wait_by(std::unique_lock<mutex>& lock, nanos deadline) {
+  mutex& outer = *lock.mutex();
+  detail::require(lock.owns_lock(), "csp::condition_variable: wait without the lock");
+  // The mutex is released when the waiter can be found by a notifier, and not on a stack that still runs.
+  struct held_mutex {
+    mutex& target;
+    const void* owner;
+  } held{outer, mutex::caller()};
+  const auto release = [](void* argument) noexcept {
+    const auto& [target, owner] = *static_cast<held_mutex*>(argument);
+    return target.release(owner);
+  };
+  detail::cancellation_point();
+  if (deadline != never && deadline <= detail::current_time()) {
+    return std::cv_status::timeout;
+  }
+  const wake_reason reason = detail::wait_in_queue(waiters_, lock_, wait_kind::condition, deadline, release, &held);
+  outer.lock();
+  if (reason == wake_reason::canceled) {
+    throw canceled();
+  }
+  return reason == wake_reason::timeout ? std::cv_status::timeout : std::cv_status::no_timeout;
+}
+
+void condition_variable::notify_one() noexcept {
+  lock_.lock();
+  wait_node* const node = waiters_.pop_winner();
+  lock_.unlock();
+  if (node != nullptr) {
+    detail::make_ready(*node->owner);
+  }
+}
+
+void condition_variable::notify_all() noexcept {
+  detail::winner_list woken;
+  lock_.lock();
+  woken.take_all(waiters_);
+  lock_.unlock();
+  woken.make_ready();
+}
+
+// --- semaphore ----------------------------------------------------------------------------------------------------------
+
+void semaphore::acquire() { static_cast<void>(acquire_by(never)); }
+
+bool semaphore::try_acquire() noexcept {
+  const detail::spinlock_guard guard(lock_);
+  if (permits_ <= 0) {
+    return false;
+  }
+  --permits_;
+  return true;
+}
+
+bool semaphore::acquire_by(nanos deadline) {
+  detail::cancellation_point();
+  if (try_acquire()) {
+    return true;
+  }
+  if (deadline != never && deadline <= detail::current_time()) {
+    return false;
+  }
+  switch (detail::wait_in_queue_unless(waiters_, lock_, wait_kind::semaphore, deadline, [this] {
+    const bool free = permits_ > 0;
+    permits_ -= free ? 1 : 0;
+    return free;
+  })) {
+    case wake_reason::canceled:
+      throw canceled();
+    case wake_reason::timeout:
+      return false;
+    default:
+      return true;
+  }
+}
+
+void semaphore::release(std::ptrdiff_t count) noexcept {
+  detail::require(count >= 0, "csp::semaphore: a negative number of permits was released");
+  detail::winner_list woken;
+  lock_.lock();
+  // A permit goes from hand to hand: nobody can take it before the woken waiter does.
+  while (count > 0 && woken.take_one(waiters_)) {
+    --count;
+  }
+  permits_ += count;
+  lock_.unlock();
+  woken.make_ready();
+}
+
+// --- wait_group ---------------------------------------------------------------------------------------------------------
+
+void wait_group::add(std::ptrdiff_t count) noexcept {
+  detail::winner_list woken;
+  lock_.lock();
+  count_ += count;
+  const bool negative = count_ < 0;
+  if (count_ == 0) {
+    woken.take_all(waiters_);
+  }
+  lock_.unlock();
+  detail::require(!negative, "csp::wait_group: more done() than add()");
+  woken.make_ready();
+}
+
+void wait_group::wait() { static_cast<void>(wait_by(never)); }
+
+bool wait_group::wait_by(nanos deadline) {
+  detail::cancellation_point();
+  {
+    const detail::spinlock_guard guard(lock_);
+    if (count_ == 0) {
+      return true;
+    }
+  }
+  if (deadline != never && deadline <= detail::current_time()) {
+    return false;
+  }
+  switch (detail::wait_in_queue_unless(waiters_, lock_, wait_kind::wait_group, deadline,
+                                       [this] { return count_ == 0; })) {
+    case wake_reason::canceled:
+      throw canceled();
+    case wake_reason::timeout:
+      return false;
+    default:
+      return true;
+  }
+}
+
+}  // namespace csp::inline v0

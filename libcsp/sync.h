@@ -1,0 +1,254 @@
+// Locks and counters for tasks and plain threads alike. A task that waits leaves its thread to others.
+//
+// Each object may be destroyed as soon as all waits on it have returned: whoever woke them touches it no more. The
+// names and rules follow the C++ standard's [thread.mutex] and [thread.condition] and Go's sync package; the owner of a
+// mutex is the task, or the plain thread, that locked it. Misuse (unlocking what is not held, a negative counter) ends
+// the program with one message.
+#pragma once
+
+#include <libcsp/go.h>
+
+#include "sched/base/clock.h"
+#include "sched/park.h"
+#include "sched/wait_queue.h"
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <mutex>
+#include <utility>
+
+namespace csp::inline v0 {
+
+/// A mutual exclusion lock, Lockable. Not recursive. Waiters are woken first come, first served; a running task may take
+/// a free lock before a woken waiter does, but no waiter is passed over more than a few times: then the lock is handed
+/// to it. lock() is not a cancellation point.
+class CSP_API mutex {
+ public:
+  constexpr mutex() noexcept = default;
+  mutex(const mutex&) = delete;
+  mutex& operator=(const mutex&) = delete;
+
+  /// Waits until the lock is free and takes it. May throw std::bad_alloc in a plain thread's first wait.
+  void lock() {
+    lock_.lock();
+    if (owner_ != nullptr) [[unlikely]] {
+      lock_slowly();
+      return;
+    }
+    owner_ = caller();
+    lock_.unlock();
+  }
+  /// Takes the lock if it is free.
+  [[nodiscard]] bool try_lock() noexcept {
+    const detail::spinlock_guard guard(lock_);
+    if (owner_ != nullptr) {
+      return false;
+    }
+    owner_ = caller();
+    return true;
+  }
+  /// Gives the lock back. By its owner.
+  void unlock() noexcept {
+    if (detail::waiter* const woken = release(caller())) [[unlikely]] {
+      detail::make_ready(*woken);
+    }
+  }
+
+ private:
+  friend class condition_variable;
+
+  /// Who calls: the task, or something of the calling thread's own.
+  static CSP_ALWAYS_INLINE const void* caller() noexcept {
+    const detail::processor* const here = detail::this_processor();
+    if (here != nullptr) {
+      return here->current();
+    }
+    return __builtin_thread_pointer();
+  }
+  CSP_NOINLINE void lock_slowly();
+  [[noreturn]] static void die_of_unlock() noexcept;
+
+  /// Unlocks for the owner and returns whom the caller must make ready, holding no lock.
+  [[nodiscard]] CSP_ALWAYS_INLINE detail::waiter* release(const void* by) noexcept {
+    lock_.lock();
+    if (owner_ != by) [[unlikely]] {
+      die_of_unlock();
+    }
+    detail::waiter* woken = nullptr;
+    if (waiters_.empty()) [[likely]] {
+      owner_ = nullptr;
+    } else {
+      woken = pass_on();
+    }
+    lock_.unlock();
+    return woken;
+  }
+  CSP_NOINLINE detail::waiter* pass_on() noexcept;
+
+  detail::spinlock lock_{detail::lock_rank::mutex};
+  bool woken_ = false;           // a woken waiter has not tried yet: no other is woken. Guarded by lock_, as all below
+  bool starving_ = false;        // the first waiter has been passed over too often: the lock is handed to it
+  const void* owner_ = nullptr;
+  detail::wait_queue waiters_;
+};
+
+/// A condition variable for csp::mutex. Waits may not wake spuriously, but a loop or a predicate is still the right
+/// form. The waits are cancellation points and throw csp::canceled with the mutex locked again.
+class CSP_API condition_variable {
+ public:
+  constexpr condition_variable() noexcept = default;
+  condition_variable(const condition_variable&) = delete;
+  condition_variable& operator=(const condition_variable&) = delete;
+
+  /// Unlocks, waits for a notification, and locks again. `lock` is held.
+  void wait(std::unique_lock<mutex>& lock) { static_cast<void>(wait_by(lock, detail::never)); }
+  template <class Predicate>
+  void wait(std::unique_lock<mutex>& lock, Predicate predicate) {
+    while (!predicate()) {
+      wait(lock);
+    }
+  }
+
+  /// The same until `deadline`: std::cv_status::timeout when that came first; with a predicate, its last value.
+  std::cv_status wait_until(std::unique_lock<mutex>& lock, std::chrono::steady_clock::time_point deadline) {
+    return wait_by(lock, detail::to_nanos(deadline));
+  }
+  template <class Predicate>
+  bool wait_until(std::unique_lock<mutex>& lock, std::chrono::steady_clock::time_point deadline, Predicate predicate) {
+    return wait_by(lock, detail::to_nanos(deadline), predicate);
+  }
+  template <class Rep, class Period>
+  std::cv_status wait_for(std::unique_lock<mutex>& lock, std::chrono::duration<Rep, Period> limit) {
+    return wait_by(lock, detail::add_saturating(detail::current_time(), detail::to_nanos(limit)));
+  }
+  template <class Rep, class Period, class Predicate>
+  bool wait_for(std::unique_lock<mutex>& lock, std::chrono::duration<Rep, Period> limit, Predicate predicate) {
+    return wait_by(lock, detail::add_saturating(detail::current_time(), detail::to_nanos(limit)), predicate);
+  }
+
+  /// Wakes the first waiter, or all.
+  void notify_one() noexcept;
+  void notify_all() noexcept;
+
+ private:
+  std::cv_status wait_by(std::unique_lock<mutex>& lock, detail::nanos deadline);
+  template <class Predicate>
+  bool wait_by(std::unique_lock<mutex>& lock, detail::nanos deadline, Predicate& predicate) {
+    while (!predicate()) {
+      if (wait_by(lock, deadline) == std::cv_status::timeout) {
+        return predicate();
+      }
+    }
+    return true;
+  }
+
+  detail::spinlock lock_{detail::lock_rank::condition};
+  detail::wait_queue waiters_;  // guarded by lock_
+};
+
+/// A counting semaphore. Permits go to waiters first come, first served.
+class CSP_API semaphore {
+ public:
+  /// With `permits` to give.
+  explicit constexpr semaphore(std::ptrdiff_t permits) noexcept : permits_(permits) {}
+  semaphore(const semaphore&) = delete;
+  semaphore& operator=(const semaphore&) = delete;
+
+  /// Takes a permit; waits for one. Cancellation point.
+  void acquire();
+  /// Takes a permit if there is one.
+  [[nodiscard]] bool try_acquire() noexcept;
+  /// Takes a permit unless the deadline comes first. Cancellation point.
+  [[nodiscard]] bool try_acquire_until(std::chrono::steady_clock::time_point deadline) {
+    return acquire_by(detail::to_nanos(deadline));
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_acquire_for(std::chrono::duration<Rep, Period> limit) {
+    return acquire_by(detail::add_saturating(detail::current_time(), detail::to_nanos(limit)));
+  }
+  /// Gives `count` permits.
+  void release(std::ptrdiff_t count = 1) noexcept;
+
+ private:
+  [[nodiscard]] bool acquire_by(detail::nanos deadline);
+
+  detail::spinlock lock_{detail::lock_rank::channel};
+  std::ptrdiff_t permits_;      // guarded by lock_
+  detail::wait_queue waiters_;  // guarded by lock_
+};
+
+/// Waits for a number of things to be done. After Go's sync.WaitGroup: add before the work starts, done when it ends.
+class CSP_API wait_group {
+ public:
+  explicit constexpr wait_group(std::ptrdiff_t count = 0) noexcept : count_(count) {}
+  wait_group(const wait_group&) = delete;
+  wait_group& operator=(const wait_group&) = delete;
+
+  /// Adds to the counter; at zero all waiters are woken. Below zero is fatal.
+  void add(std::ptrdiff_t count = 1) noexcept;
+  /// Takes one off the counter.
+  void done() noexcept { add(-1); }
+  /// Waits until the counter is zero. Cancellation point.
+  void wait();
+  /// The same within `limit`; false when the time was over first.
+  template <class Rep, class Period>
+  [[nodiscard]] bool wait_for(std::chrono::duration<Rep, Period> limit) {
+    return wait_by(detail::add_saturating(detail::current_time(), detail::to_nanos(limit)));
+  }
+
+  /// Starts a task that counts as one thing to be done: add(), csp::go, and done() at its end, also by an exception.
+  template <class F>
+  void go(F&& fn, source_location site = source_location::current()) {
+    struct counted {
+      wait_group* group;
+      explicit counted(wait_group& target) noexcept : group(&target) { target.add(); }
+      counted(counted&& other) noexcept : group(std::exchange(other.group, nullptr)) {}
+      counted(const counted&) = delete;
+      counted& operator=(const counted&) = delete;
+      ~counted() {
+        if (group != nullptr) {
+          group->done();
+        }
+      }
+    };
+    csp::go(task_options{}, [part = counted(*this), run = std::forward<F>(fn)]() mutable { run(); }, site);
+  }
+
+ private:
+  [[nodiscard]] bool wait_by(detail::nanos deadline);
+
+  detail::spinlock lock_{detail::lock_rank::channel};
+  std::ptrdiff_t count_;        // guarded by lock_
+  detail::wait_queue waiters_;  // guarded by lock_
+};
+
+/// Runs a function once, however many call. After Go's sync.Once and std::call_once.
+class once {
+ public:
+  constexpr once() noexcept = default;
+  once(const once&) = delete;
+  once& operator=(const once&) = delete;
+
+  /// Calls `fn` if no call has succeeded yet; the others wait for it and see what it did. If it throws, the exception
+  /// goes to this caller and the next call tries again.
+  template <class F>
+  void call(F&& fn) {
+    // acquire: pairs with the release below.
+    if (done_.load(std::memory_order_acquire)) {
+      return;
+    }
+    const std::lock_guard guard(running_);
+    if (!done_.load(std::memory_order_relaxed)) {
+      std::forward<F>(fn)();
+      done_.store(true, std::memory_order_release);
+    }
+  }
+
+ private:
+  std::atomic<bool> done_{false};
+  mutex running_;
+};
+
+}  // namespace csp::inline v0

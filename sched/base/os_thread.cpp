@@ -1,0 +1,62 @@
+#include "sched/base/os_thread.h"
+
+#include "sched/base/sanitizer.h"
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <utility>
+
+#include <pthread.h>
+
+namespace csp::inline v0::detail {
+namespace {
+
+// Raised by a thread when it starts to run and lowered as its last act: at no time is a foreign thread hidden behind one
+// of ours that does not exist yet or any more.
+std::atomic<int> own_threads{0};
+
+}  // namespace
+
+own_thread_mark::own_thread_mark() noexcept { own_threads.fetch_add(1, std::memory_order_seq_cst); }
+own_thread_mark::~own_thread_mark() { own_threads.fetch_sub(1, std::memory_order_seq_cst); }
+
+std::thread start_thread(const char* name, std::function<void()> body) {
+  sigset_t blocked;
+  sigset_t previous;
+  sigfillset(&blocked);
+  // Faults belong to the instruction that raises them.
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF}) {
+    sigdelset(&blocked, fault);
+  }
+  ::pthread_sigmask(SIG_SETMASK, &blocked, &previous);
+  std::thread result;
+  try {
+    result = std::thread([name, run = std::move(body)] {
+      const own_thread_mark mark;
+      ::pthread_setname_np(::pthread_self(), name);
+      run();
+    });
+  } catch (...) {
+    ::pthread_sigmask(SIG_SETMASK, &previous, nullptr);
+    throw;
+  }
+  ::pthread_sigmask(SIG_SETMASK, &previous, nullptr);
+  return result;
+}
+
+bool has_foreign_threads() noexcept {
+  std::FILE* const status = std::fopen("/proc/self/status", "re");
+  if (status == nullptr) {
+    return true;  // unknown: somebody may still be there
+  }
+  char line[256];
+  int threads = 0;
+  while (std::fgets(line, sizeof line, status) != nullptr && std::sscanf(line, "Threads: %d", &threads) != 1) {
+  }
+  std::fclose(status);
+  const int ours = own_threads.load(std::memory_order_seq_cst) + static_cast<int>(sanitizer::background_threads);
+  return threads == 0 || threads > ours;
+}
+
+}  // namespace csp::inline v0::detail

@@ -1,0 +1,27 @@
+// Threads of libcsp: asynchronous signals are blocked, so that handlers run on the program's own threads, and each is
+// counted, so that the deadlock report knows whether the process has threads that are not ours.
+#pragma once
+
+#include "sched/base/config.h"
+
+#include <functional>
+#include <thread>
+
+namespace csp::inline v0::detail {
+
+/// Starts a thread that runs `body`, named `name` (at most 15 characters). Throws std::system_error.
+[[nodiscard]] std::thread start_thread(const char* name, std::function<void()> body);
+
+/// While it lives, the calling thread counts as ours: it waits in libcsp and can do nothing else.
+class own_thread_mark {
+ public:
+  own_thread_mark() noexcept;
+  ~own_thread_mark();
+  own_thread_mark(const own_thread_mark&) = delete;
+  own_thread_mark& operator=(const own_thread_mark&) = delete;
+};
+
+/// True when the process has a thread that is neither ours nor a sanitizer's. Reads /proc; about 20 us.
+[[nodiscard]] bool has_foreign_threads() noexcept;
+
+}  // namespace csp::inline v0::detail

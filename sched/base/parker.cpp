@@ -1,0 +1,57 @@
+#include "sched/base/parker.h"
+
+#include <cerrno>
+#include <ctime>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace csp::inline v0::detail {
+
+bool futex_wait_until(std::atomic<std::uint32_t>& word, std::uint32_t expected, nanos deadline) noexcept {
+  constexpr nanos nanos_per_second = 1'000'000'000;
+  timespec when{};
+  timespec* limit = nullptr;
+  if (deadline != never) {
+    const nanos positive = deadline > 0 ? deadline : 0;
+    when.tv_sec = static_cast<std::time_t>(positive / nanos_per_second);
+    when.tv_nsec = static_cast<long>(positive % nanos_per_second);
+    limit = &when;
+  }
+  const int saved = errno;
+  // FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC, see futex(2).
+  const long result = ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected, limit, nullptr,
+                                FUTEX_BITSET_MATCH_ANY);
+  const bool timed_out = result != 0 && errno == ETIMEDOUT;
+  errno = saved;
+  return !timed_out;
+}
+
+void futex_wake(std::atomic<std::uint32_t>& word, int count) noexcept {
+  const int saved = errno;
+  ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
+  errno = saved;
+}
+
+bool futex_parker::park_until(nanos deadline) noexcept {
+  std::uint32_t expected = empty;
+  // [P1] acquire on both outcomes: pairs with [P2]; what the waker wrote before unpark() is visible.
+  if (state_.compare_exchange_strong(expected, sleeping, std::memory_order_acquire, std::memory_order_acquire)) {
+    while (state_.load(std::memory_order_acquire) == sleeping) {
+      if (!futex_wait_until(state_, sleeping, deadline)) {
+        break;
+      }
+    }
+  }
+  // [P1] acquire: as above. A token that came with the deadline counts as an unpark.
+  return state_.exchange(empty, std::memory_order_acquire) == notified;
+}
+
+void futex_parker::unpark() noexcept {
+  // [P2] release: pairs with [P1].
+  if (state_.exchange(notified, std::memory_order_release) == sleeping) {
+    futex_wake(state_, 1);
+  }
+}
+
+}  // namespace csp::inline v0::detail

@@ -1,0 +1,45 @@
+// How an OS thread sleeps: the seam that a simulator replaces. A parker is one token: unpark() sets it, park_until()
+// consumes it; unparking before the park makes the park return at once. Parkers are pooled with their owners and never
+// freed, because a waker may touch one after its owner has gone on.
+#pragma once
+
+#include "sched/base/clock.h"
+#include "sched/base/config.h"
+
+#include <atomic>
+#include <cstdint>
+
+namespace csp::inline v0::detail {
+
+class CSP_API parker {
+ public:
+  parker() = default;
+  parker(const parker&) = delete;
+  parker& operator=(const parker&) = delete;
+  virtual ~parker() = default;
+
+  /// Sleeps until unparked (true, the token is consumed) or until `deadline` has passed (false). Its owner only.
+  virtual bool park_until(nanos deadline) noexcept = 0;
+
+  /// Sets the token and wakes the sleeper. Any thread; errno is kept.
+  virtual void unpark() noexcept = 0;
+};
+
+/// The real one, on a futex; makes a system call only when somebody sleeps.
+class CSP_API futex_parker final : public parker {
+ public:
+  bool park_until(nanos deadline) noexcept override;
+  void unpark() noexcept override;
+
+ private:
+  enum state : std::uint32_t { empty, notified, sleeping };
+  std::atomic<std::uint32_t> state_{empty};
+};
+
+/// Waits on a futex word while it holds `expected`, until `deadline` (steady clock). False when the deadline passed.
+bool futex_wait_until(std::atomic<std::uint32_t>& word, std::uint32_t expected, nanos deadline) noexcept;
+
+/// Wakes up to `count` waiters of a futex word; errno is kept.
+void futex_wake(std::atomic<std::uint32_t>& word, int count) noexcept;
+
+}  // namespace csp::inline v0::detail

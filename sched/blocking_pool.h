@@ -1,0 +1,63 @@
+// Threads for calls that block in the kernel. The pool grows whenever a call would have to wait for a thread, up to a
+// limit; threads that are idle for a while end. A call's frame lies on the waiting task's stack, so nothing is
+// allocated for it and its references stay valid.
+#pragma once
+
+#include "sched/completion.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace csp::inline v0::detail {
+
+/// One call; lives in the caller's frame until it has ended.
+struct blocking_call {
+  void (*run)(blocking_call& self) noexcept = nullptr;
+  blocking_call* next = nullptr;
+  completion end;
+};
+
+class blocking_pool {
+ public:
+  /// More threads than that wait in line; a machine's default limit of threads is far above.
+  static constexpr unsigned most_threads = 1024;
+
+  blocking_pool() = default;
+  blocking_pool(const blocking_pool&) = delete;
+  blocking_pool& operator=(const blocking_pool&) = delete;
+
+  /// Hands a call to a thread. Throws std::system_error when the pool has no thread and cannot make one; the call was
+  /// not taken then.
+  void submit(blocking_call& call);
+
+  /// Joins all threads; no call is in line. The pool can be used again.
+  void stop();
+
+  /// Calls in line or running. Any thread.
+  [[nodiscard]] unsigned busy() const noexcept { return busy_.load(std::memory_order_seq_cst); }
+
+ private:
+  void serve();
+  void join_ended();
+
+  std::mutex lock_;
+  std::condition_variable ready_;
+  blocking_call* head_ = nullptr;  // guarded by lock_, as all below
+  blocking_call* tail_ = nullptr;
+  unsigned waiting_calls_ = 0;
+  unsigned idle_threads_ = 0;
+  unsigned threads_running_ = 0;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+  std::vector<std::thread::id> ended_;
+  std::atomic<unsigned> busy_{0};
+};
+
+/// Runs a call on the pool of the running task's scheduler and waits for it; in a plain thread runs it right there.
+CSP_API void run_blocking(blocking_call& call);
+
+}  // namespace csp::inline v0::detail

@@ -1,0 +1,110 @@
+// Cells: the pooled memory of tasks. A cell is cut from a slab that is never unmapped, so a task's block can be looked
+// at through a stale pointer, and all tasks can be listed by walking the slabs: neither costs a spawn anything.
+//
+// The arena is one for the process; each processor has a pool (cell_pool) in front of it.
+#pragma once
+
+#include "sched/base/sanitizer.h"
+#include "sched/base/spinlock.h"
+#include "sched/task.h"
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace csp::inline v0::detail {
+
+class cell_arena {
+ public:
+  static cell_arena& instance() noexcept;
+
+  /// Takes up to `count` free cells, at least one; the count. Throws std::bad_alloc when there is no memory for one.
+  /// Any thread.
+  std::uint32_t take(task** cells, std::uint32_t count);
+
+  /// Gives free cells back. Any thread.
+  void give(task** cells, std::uint32_t count) noexcept;
+
+  /// Calls visit(task&, generation) for every cell that held a task at the time. Any thread; the task may end meanwhile.
+  template <class Visitor>
+  void for_each_live(Visitor&& visit) {
+    // acquire: pairs with the release in grow(); the slab's fields are complete.
+    for (slab* at = slabs_.load(std::memory_order_acquire); at != nullptr; at = at->next) {
+      // acquire: pairs with the release in take(); the cells below are constructed.
+      const std::uint32_t carved = at->carved.load(std::memory_order_acquire);
+      for (std::uint32_t i = 0; i < carved; ++i) {
+        task& candidate = *at->cell(i);
+        const std::uint32_t generation = candidate.generation.get();
+        if (generation % 2 == 1) {
+          visit(candidate, generation);
+        }
+      }
+    }
+  }
+
+ private:
+  /// 1 MiB: a million tasks need fewer than 400 mappings, and a small program touches only what it uses.
+  static constexpr std::size_t slab_size = std::size_t{1} << 20;
+
+  struct alignas(cache_line) slab {
+    slab* next = nullptr;
+    std::atomic<std::uint32_t> carved{0};
+
+    static constexpr std::uint32_t capacity = (slab_size - 2 * cache_line) / cell_size;
+    [[nodiscard]] task* cell(std::uint32_t index) noexcept {
+      return reinterpret_cast<task*>(reinterpret_cast<std::byte*>(this) + cache_line + std::size_t{index} * cell_size);
+    }
+  };
+
+  slab* grow();
+
+  spinlock lock_{lock_rank::arena};
+  task* free_ = nullptr;  // linked through queue_next
+  std::atomic<slab*> slabs_{nullptr};
+};
+
+/// The free cells of one processor, LIFO. One thread at a time; seen by no sanitizer, which would take the tasks that
+/// follow one another on a processor for threads.
+class cell_pool {
+ public:
+  cell_pool() = default;
+  ~cell_pool() { flush(); }
+  cell_pool(const cell_pool&) = delete;
+  cell_pool& operator=(const cell_pool&) = delete;
+
+  /// A free cell; throws std::bad_alloc.
+  [[nodiscard]] CSP_NO_TSAN task* take() {
+    if (count_ == 0) [[unlikely]] {
+      refill();
+    }
+    task* const cell = cells_[--count_];
+    sanitizer::observe(cell);
+    return cell;
+  }
+
+  /// Gives a free cell back.
+  CSP_NO_TSAN void give(task* cell) noexcept {
+    sanitizer::publish(cell);
+    if (count_ == capacity) [[unlikely]] {
+      spill(batch);
+    }
+    cells_[count_++] = cell;
+  }
+
+  /// Gives all cells back to the arena: the processor stops.
+  void flush() noexcept { spill(count_); }
+
+ private:
+  /// Two batches: a processor that frees what another spawns touches the arena once in a batch.
+  static constexpr std::uint32_t batch = 64;
+  static constexpr std::uint32_t capacity = 2 * batch;
+
+  CSP_NO_TSAN CSP_NOINLINE void refill();
+  CSP_NO_TSAN CSP_NOINLINE void spill(std::uint32_t count) noexcept;
+
+  std::uint32_t count_ = 0;
+  std::array<task*, capacity> cells_{};
+};
+
+}  // namespace csp::inline v0::detail

@@ -1,0 +1,26 @@
+#include "sched/completion.h"
+
+#include "sched/wait_list.h"
+
+namespace csp::inline v0::detail {
+
+void completion::finish() noexcept {
+  winner_list woken;
+  lock_.lock();
+  done_ = true;
+  woken.take_all(waiting_);
+  lock_.unlock();
+  woken.make_ready();
+}
+
+bool completion::wait(wait_kind kind, bool cancellable) {
+  wait_node node;
+  lock_.lock();
+  if (done_) {
+    lock_.unlock();
+    return true;
+  }
+  return wait_exclusive(waiting_, lock_, node, kind, cancellable) != wake_reason::canceled;
+}
+
+}  // namespace csp::inline v0::detail

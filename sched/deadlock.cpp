@@ -1,0 +1,71 @@
+#include "sched/deadlock.h"
+
+#include "sched/base/os_thread.h"
+#include "sched/inspect.h"
+#include "sched/scheduler_core.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <vector>
+
+namespace csp::inline v0::detail {
+namespace {
+
+// Never destroyed: a scheduler may run while static objects go.
+struct registry {
+  std::mutex lock;
+  std::vector<scheduler_core*> running;  // guarded by lock
+};
+
+registry& schedulers() {
+  static auto* const instance = new registry;
+  return *instance;
+}
+
+void print_and_exit(const std::string& report) {
+  std::fflush(stdout);
+  std::fputs(report.c_str(), stderr);
+  std::fflush(stderr);
+  std::_Exit(2);
+}
+
+std::atomic<deadlock_function> handler_of_deadlock{print_and_exit};
+
+}  // namespace
+
+deadlock_function exchange_deadlock_function(deadlock_function handler) noexcept {
+  return handler_of_deadlock.exchange(handler != nullptr ? handler : print_and_exit, std::memory_order_acq_rel);
+}
+
+void enlist_scheduler(scheduler_core& core) {
+  registry& all = schedulers();
+  const std::lock_guard guard(all.lock);
+  all.running.push_back(&core);
+}
+
+void delist_scheduler(scheduler_core& core) noexcept {
+  registry& all = schedulers();
+  const std::lock_guard guard(all.lock);
+  std::erase(all.running, &core);
+}
+
+void check_for_deadlock() noexcept {
+  registry& all = schedulers();
+  std::string report;
+  {
+    const std::lock_guard guard(all.lock);
+    const auto stands_still = [](const scheduler_core* core) { return core->stands_still(); };
+    const auto has_tasks = [](const scheduler_core* core) { return !core->all_ended(); };
+    if (!std::all_of(all.running.begin(), all.running.end(), stands_still) ||
+        std::none_of(all.running.begin(), all.running.end(), has_tasks) || has_foreign_threads()) {
+      return;
+    }
+    report = "csp: deadlock: all tasks are asleep and nothing can wake them\n" + format_tasks();
+  }
+  handler_of_deadlock.load(std::memory_order_acquire)(report);
+}
+
+}  // namespace csp::inline v0::detail

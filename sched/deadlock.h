@@ -1,0 +1,30 @@
+// "All tasks are asleep": found when the last processor of the process goes idle, never by a periodic check.
+//
+// A deadlock is reported when, in every running scheduler, all processors are parked and no queue holds a task, no timer
+// is armed, no blocking call runs, and the process has no thread that could still wake somebody: none but ours, those
+// that wait in csp::run or scheduler::drain, and a sanitizer's. Then nothing can ever happen again, so a single look
+// is final.
+#pragma once
+
+#include "sched/base/config.h"
+
+#include <string>
+
+namespace csp::inline v0::detail {
+
+class scheduler_core;
+
+/// Called with the text of the report.
+using deadlock_function = void (*)(const std::string& report);
+
+/// Replaces the handler; returns the one before. The default prints the report and ends the process with status 2.
+CSP_API deadlock_function exchange_deadlock_function(deadlock_function handler) noexcept;
+
+/// A scheduler takes part in the check from enlist() to delist().
+void enlist_scheduler(scheduler_core& core);
+void delist_scheduler(scheduler_core& core) noexcept;
+
+/// The last processor of a scheduler has parked: looks at all of them. On that processor's root, which is parked.
+void check_for_deadlock() noexcept;
+
+}  // namespace csp::inline v0::detail

@@ -1,0 +1,36 @@
+#include "sched/injector.h"
+
+#include <concurrentqueue/concurrentqueue.h>
+
+#include <new>
+
+namespace csp::inline v0::detail {
+
+struct injector::queue {
+  moodycamel::ConcurrentQueue<task*> items;
+};
+
+injector::injector() : queue_(std::make_unique<queue>()) {}
+injector::~injector() = default;
+
+void injector::push(task& item) {
+  // [IN1] seq_cst: counted before it is in; the fence of the submitter's notify follows.
+  count_.fetch_add(1, std::memory_order_seq_cst);
+  if (!queue_->items.enqueue(&item)) {
+    count_.fetch_sub(1, std::memory_order_seq_cst);
+    throw std::bad_alloc();
+  }
+}
+
+std::uint32_t injector::pop(task** items, std::uint32_t limit) noexcept {
+  if (size() == 0) {
+    return 0;
+  }
+  const auto taken = static_cast<std::uint32_t>(queue_->items.try_dequeue_bulk(items, limit));
+  if (taken != 0) {
+    count_.fetch_sub(taken, std::memory_order_seq_cst);
+  }
+  return taken;
+}
+
+}  // namespace csp::inline v0::detail

@@ -1,0 +1,129 @@
+#include "sched/monitor.h"
+
+#include "sched/processor.h"
+#include "sched/scheduler_core.h"
+
+#include <algorithm>
+#include <ctime>
+
+namespace csp::inline v0::detail {
+namespace {
+
+constexpr nanos millisecond = 1'000'000;
+/// A processor that has run one task for so long, while work waits, gets help.
+constexpr nanos stuck_after = 10 * millisecond;
+/// The look starts fast, for a task that was left in a busy processor's local queue, and slows down when all goes well.
+constexpr nanos shortest_period = millisecond;
+constexpr nanos longest_period = 10 * millisecond;
+constexpr unsigned quiet_looks_before_slower = 16;
+
+}  // namespace
+
+void watcher::reset() {
+  samples_.assign(scheduler_core::most_processors, sample{});
+  start_ = steady_now();
+  ticks_.set(0);
+  period_ = shortest_period;
+  quiet_looks_ = 0;
+}
+
+bool watcher::may_doze() noexcept {
+  dozing_.store(true, std::memory_order_seq_cst);
+  // Pairs with note_busy(): we see its processor out of the idle set, or it sees us dozing.
+  full_fence();
+  if (core_.idle.parked() >= core_.in_service()) {
+    return true;
+  }
+  dozing_.store(false, std::memory_order_relaxed);
+  return false;
+}
+
+void watcher::wake_from_doze() noexcept {
+  if (dozing_.exchange(false, std::memory_order_seq_cst)) {
+    parker_.unpark();
+  }
+}
+
+void watcher::watch_until(const std::atomic<bool>& done, nanos deadline) {
+  // acquire: pairs with the release of whoever ends the watch.
+  while (!done.load(std::memory_order_acquire)) {
+    nanos now = steady_now();
+    if (now >= deadline) {
+      return;
+    }
+    if (may_doze()) {
+      period_ = shortest_period;
+      quiet_looks_ = 0;
+      if (!done.load(std::memory_order_acquire)) {
+        parker_.park_until(deadline);
+      }
+      dozing_.store(false, std::memory_order_relaxed);
+    } else {
+      parker_.park_until(std::min(deadline, add_saturating(now, period_)));
+    }
+    look();
+  }
+}
+
+bool watcher::is_stuck(processor& subject, sample& seen, nanos now, bool& attend) {
+  const std::uint64_t switches = subject.count.switches.get();
+  if (subject.sleeping.get() || subject.current() == nullptr || switches != seen.switches) {
+    seen = {switches, now, subject.thread_cpu_time(), false};
+    if (subject.timers.earliest() <= now) {
+      subject.request_chores();
+    }
+    return false;
+  }
+  if (!subject.has_work(now) && core_.ready_outside.size() == 0 && core_.injected.size() == 0) {
+    return seen.stuck;  // a spare that was added for it stays while it is stuck
+  }
+  subject.request_chores();
+  attend = true;
+  seen.stuck = now - seen.since >= stuck_after;
+  return seen.stuck;
+}
+
+void watcher::look() {
+  const nanos now = steady_now();
+  ticks_.set(static_cast<std::uint32_t>((now - start_) / millisecond));
+  bool attend = false;
+  unsigned stuck = 0;
+  const unsigned active = core_.active();
+  for (unsigned i = 0; i < active; ++i) {
+    stuck += is_stuck(core_.at(i), samples_[i], now, attend) ? 1U : 0U;
+  }
+  if (attend) {
+    core_.wake_one();
+    period_ = shortest_period;
+    quiet_looks_ = 0;
+  } else if (++quiet_looks_ >= quiet_looks_before_slower) {
+    period_ = std::min(2 * period_, longest_period);
+    quiet_looks_ = 0;
+  }
+  if (core_.settings().spares != 0) {
+    add_spares(stuck, now);
+  }
+}
+
+void watcher::add_spares(unsigned stuck, nanos now) {
+  core_.reap_spares();
+  const unsigned running = core_.spares_running();
+  if (stuck > running && core_.idle.parked() == 0 && core_.idle.searchers() == 0) {
+    unsigned blocked = 0;
+    const unsigned active = core_.active();
+    for (unsigned i = 0; i < active; ++i) {
+      const sample& seen = samples_[i];
+      // A thread that used less than half of the time is blocked in the kernel, not computing.
+      blocked += seen.stuck && core_.at(i).thread_cpu_time() - seen.cpu_time < (now - seen.since) / 2 ? 1U : 0U;
+    }
+    // One spare at the most for tasks that compute, however many they are.
+    const unsigned wanted = std::min(core_.settings().spares, blocked + (stuck > blocked ? 1U : 0U));
+    if (wanted > running) {
+      core_.add_spare();
+    }
+  } else if (running > stuck) {
+    core_.retire_one_spare();
+  }
+}
+
+}  // namespace csp::inline v0::detail

@@ -1,0 +1,69 @@
+// The monitor: watches for processors that make no progress while work waits. It runs on the thread that waits in
+// csp::run, or on one of its own for a scheduler object; it ticks while something runs and dozes when all is parked, so
+// an idle program makes no periodic wake-ups.
+#pragma once
+
+#include "sched/base/clock.h"
+#include "sched/base/parker.h"
+#include "sched/base/relaxed.h"
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+namespace csp::inline v0::detail {
+
+class scheduler_core;
+class processor;
+
+class watcher {
+ public:
+  explicit watcher(scheduler_core& core) noexcept : core_(core) {}
+
+  /// Watches until `done` is set and wake() called, or `deadline` has passed. One thread at a time.
+  void watch_until(const std::atomic<bool>& done, nanos deadline = never);
+
+  /// Ends a doze, or a tick. Any thread.
+  void wake() noexcept { parker_.unpark(); }
+
+  /// A processor goes to work: ends the doze. By processors, after they have left the idle set.
+  void note_busy() noexcept {
+    // Pairs with the fence in may_doze(): leaving the idle set was a seq_cst RMW.
+    if (dozing_.load(std::memory_order_seq_cst)) [[unlikely]] {
+      wake_from_doze();
+    }
+  }
+
+  /// Milliseconds since start, as of the last tick; what tasks note when they begin to wait. Any thread.
+  [[nodiscard]] std::uint32_t ticks() const noexcept { return ticks_.get(); }
+
+  /// Forgets what it saw; before a start.
+  void reset();
+
+ private:
+  /// What the last look has seen of one processor.
+  struct sample {
+    std::uint64_t switches = 0;
+    nanos since = 0;     // when the switches were seen first
+    nanos cpu_time = 0;  // of its thread, then
+    bool stuck = false;
+  };
+
+  void look();
+  /// True when the processor makes no progress while work waits; `attend`: an idle processor should help.
+  [[nodiscard]] bool is_stuck(processor& subject, sample& seen, nanos now, bool& attend);
+  void add_spares(unsigned stuck, nanos now);
+  [[nodiscard]] bool may_doze() noexcept;
+  void wake_from_doze() noexcept;
+
+  scheduler_core& core_;
+  futex_parker parker_;
+  std::atomic<bool> dozing_{false};
+  relaxed<std::uint32_t> ticks_;
+  std::vector<sample> samples_;
+  nanos start_ = 0;
+  nanos period_ = 0;
+  unsigned quiet_looks_ = 0;
+};
+
+}  // namespace csp::inline v0::detail

@@ -1,0 +1,248 @@
+#include "sched/park.h"
+
+#include "sched/base/fatal.h"
+#include "sched/scheduler_core.h"
+#include "sched/thread_block.h"
+
+#include <sched.h>
+
+namespace csp::inline v0::detail {
+namespace {
+
+[[nodiscard]] task* current_task(const processor* here) noexcept {
+  if (here == nullptr) {
+    return nullptr;
+  }
+  task* const self = here->current();
+  require(self != nullptr, "a blocking operation was called where nothing may wait (a timer callback?)");
+  return self;
+}
+
+[[nodiscard]] bool may_cancel(const processor& here, const task& self) noexcept {
+  return self.shields == 0 && here.thread_exceptions()->uncaught == 0;
+}
+
+void note_wait(const processor& here, task& self, wait_kind kind) noexcept {
+  self.waits_for.set(kind);
+  self.waiting_since.set(here.core().coarse_time());
+}
+
+// --- one queue --------------------------------------------------------------------------------------------------------
+
+// Runs on another stack than the waiter's, or on a waiting thread's own before it sleeps.
+// Returns whom to make ready after the unlock.
+[[nodiscard]] waiter* publish(waiter& owner, exclusive_wait& request) noexcept {
+  owner.publish_exclusive(request.node, request.queue, request.lock, request.cancellable);
+  return request.before_unlock != nullptr ? request.before_unlock(request.argument) : nullptr;
+}
+
+void commit_exclusive(processor&, task* left, void* argument) noexcept {
+  auto& request = *static_cast<exclusive_wait*>(argument);
+  waiter* const other = publish(*left, request);
+  // Pairs with the heavy fence between request_cancel() and interrupt_wait(): the canceller sees this wait, or its
+  // request is seen here.
+  asymmetric_fence::light();
+  const bool cancel_now = request.cancellable && left->cancel_requested();
+  if (cancel_now) [[unlikely]] {
+    request.queue.remove(request.node);
+    left->set_outcome(wake_reason::canceled);
+  }
+  request.lock.unlock();
+  // The waiter may be gone from here on, unless it was cancelled just now.
+  if (cancel_now) [[unlikely]] {
+    make_ready(*left);
+  }
+  if (other != nullptr) [[unlikely]] {
+    make_ready(*other);
+  }
+}
+
+wake_reason wait_as_thread(exclusive_wait& request) {
+  thread_block& self = static_cast<thread_block&>(*request.node.owner);
+  request.cancellable = false;
+  waiter* const other = publish(self, request);
+  request.lock.unlock();
+  if (other != nullptr) {
+    make_ready(*other);
+  }
+  while (!self.parker.park_until(never)) {
+  }
+  self.leave_exclusive();
+  return self.outcome();
+}
+
+// --- many queues, deadline --------------------------------------------------------------------------------------------
+
+struct open_commit {
+  open_wait& request;
+  timer alarm;
+  std::atomic<bool> pending{true};
+};
+
+void commit_open(processor& here, task* left, void* argument) noexcept {
+  auto& state = *static_cast<open_commit*>(argument);
+  open_wait& request = state.request;
+  left->publish_open(request.ticket, request.cancellable);
+  if (request.deadline != never) {
+    state.alarm.when = request.deadline;
+    state.alarm.sleeper = left;
+    state.alarm.ticket = request.ticket;
+    here.timers.arm(state.alarm);
+  }
+  waiter* const other = request.before_unlock != nullptr ? request.before_unlock(request.argument) : nullptr;
+  for (spinlock* const lock : request.locks) {
+    lock->unlock();
+  }
+  // Pairs with the heavy fence between request_cancel() and interrupt_wait().
+  asymmetric_fence::light();
+  const bool cancel_now = request.cancellable && left->cancel_requested() &&
+                          left->claim(request.ticket, wake_reason::canceled);
+  // [OC1] release: the last look at the frame; pairs with [OC2].
+  state.pending.store(false, std::memory_order_release);
+  if (cancel_now) [[unlikely]] {
+    make_ready(*left);
+  }
+  if (other != nullptr) [[unlikely]] {
+    make_ready(*other);
+  }
+}
+
+wake_reason wait_as_thread(open_wait& request) {
+  auto& self = static_cast<thread_block&>(request.owner);
+  self.publish_open(request.ticket, false);
+  waiter* const other = request.before_unlock != nullptr ? request.before_unlock(request.argument) : nullptr;
+  for (spinlock* const lock : request.locks) {
+    lock->unlock();
+  }
+  if (other != nullptr) {
+    make_ready(*other);
+  }
+  if (!self.parker.park_until(request.deadline)) {
+    if (self.claim(request.ticket, wake_reason::timeout)) {
+      return wake_reason::timeout;
+    }
+    // A rival won at the last moment: its unpark is on its way and must not stay for the next wait.
+    while (!self.parker.park_until(never)) {
+    }
+  }
+  return self.outcome();
+}
+
+[[nodiscard]] waiter& calling_waiter() {
+  task* const self = current_task(this_processor());
+  if (self != nullptr) {
+    return *self;
+  }
+  return this_thread_block();
+}
+
+}  // namespace
+
+void make_ready(waiter& owner) noexcept {
+  require_no_locks("make_ready");
+  if (!owner.is_task()) {
+    static_cast<thread_block&>(owner).parker.unpark();
+    return;
+  }
+  task& woken = static_cast<task&>(owner);
+  sanitizer::publish(&woken);
+  if (woken.home != nullptr) {
+    woken.home->deliver(woken);
+    return;
+  }
+  scheduler_core& core = *woken.core;
+  processor* const here = this_processor();
+  if (here != nullptr && &here->core() == &core) [[likely]] {
+    here->ready(woken);
+    return;
+  }
+  core.ready_outside.push(&woken);
+  core.notify_from_outside();
+}
+
+wake_reason wait_exclusive(exclusive_wait& request) {
+  processor* const here = this_processor();
+  wait_node& node = request.node;
+  node.ticket = 0;
+  task* const self = current_task(here);
+  if (self == nullptr) {
+    node.owner = &this_thread_block();
+    request.at_front ? request.queue.push_front(node) : request.queue.push(node);
+    return wait_as_thread(request);
+  }
+  request.cancellable = request.cancellable && may_cancel(*here, *self);
+  node.owner = self;
+  request.at_front ? request.queue.push_front(node) : request.queue.push(node);
+  note_wait(*here, *self, request.kind);
+  here->park(commit_exclusive, &request);
+  self->leave_exclusive();
+  self->waits_for.set(wait_kind::none);
+  return self->outcome();
+}
+
+wake_reason wait_exclusive(wait_queue& queue, spinlock& lock, wait_node& node, wait_kind kind, bool cancellable) {
+  exclusive_wait request{queue, lock, node, kind, cancellable};
+  return wait_exclusive(request);
+}
+
+open_wait::open_wait(wait_kind why) : owner(calling_waiter()), ticket(owner.next_ticket()), kind(why) {}
+
+wake_reason wait(open_wait& request) {
+  if (!request.owner.is_task()) {
+    return wait_as_thread(request);
+  }
+  processor* const here = this_processor();
+  task& self = *here->current();
+  request.cancellable = request.cancellable && may_cancel(*here, self);
+  open_commit state{request, {}, {}};
+  note_wait(*here, self, request.kind);
+  here->park(commit_open, &state);
+  self.waits_for.set(wait_kind::none);
+  // [OC2] acquire: pairs with [OC1]. The winner may have come between two unlocks of the commit, which is a few
+  // instructions from its end unless its thread was preempted.
+  while (state.pending.load(std::memory_order_acquire)) [[unlikely]] {
+    ::sched_yield();
+  }
+  const wake_reason outcome = self.outcome();
+  if (request.deadline != never && outcome != wake_reason::timeout) {
+    state.alarm.heap->disarm(state.alarm);
+  }
+  return outcome;
+}
+
+void sleep_until(nanos deadline) {
+  cancellation_point();
+  open_wait request(wait_kind::sleep);
+  request.deadline = deadline;
+  if (wait(request) == wake_reason::canceled) {
+    throw canceled();
+  }
+}
+
+void wait_for_ever() {
+  // Nobody ever takes a node from this queue, apart from a canceller.
+  static constinit spinlock lock{lock_rank::channel};
+  static constinit wait_queue queue;
+  cancellation_point();
+  wait_node node;
+  lock.lock();
+  static_cast<void>(wait_exclusive(queue, lock, node, wait_kind::forever, true));
+  throw canceled();
+}
+
+void yield() {
+  processor* const here = this_processor();
+  if (here == nullptr || here->current() == nullptr) {
+    ::sched_yield();
+    return;
+  }
+  cancellation_point(here);
+  here->yield();
+}
+
+nanos current_time() noexcept {
+  const processor* const here = this_processor();
+  return here != nullptr ? here->core().now() : steady_now();
+}
+
+}  // namespace csp::inline v0::detail

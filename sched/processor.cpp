@@ -1,0 +1,332 @@
+#include "sched/processor.h"
+
+#include "sched/base/fatal.h"
+#include "sched/base/tls.h"
+#include "sched/scheduler_core.h"
+#include "sched/switch.h"
+#include "sched/task_entry.h"
+
+#include <cxxabi.h>
+
+#include <pthread.h>
+
+namespace csp::inline v0::detail {
+namespace {
+
+/// How many tasks move at once from the ring, the overflow list or the injector to the local queue.
+constexpr std::uint32_t refill_batch = 16;
+/// Timers fired at one look; more wait for the next, so a flood of them cannot starve ready tasks.
+constexpr std::uint32_t timers_at_once = 256;
+/// Ids a processor takes from its core at once.
+constexpr std::uint32_t id_block = 1024;
+
+void commit_nothing(processor&, task*, void*) noexcept {}
+
+}  // namespace
+
+processor::processor() noexcept {
+  idle_.self = this;
+}
+
+void processor::assign(scheduler_core& core, unsigned index, std::uint64_t seed, bool spare) {
+  core_.set(&core);
+  index_.set(index);
+  spare_.set(spare);
+  random = random_source(seed);
+  observed_.assign(scheduler_core::most_processors, observation{});
+  retire_requested.set(false);
+  searching_ = false;
+  budget_.set(switches_between_chores);
+  count.spawned.set(0);
+  count.finished.set(0);
+  count.switches.set(0);
+  count.steals.set(0);
+  count.sleeps.set(0);
+  ids_next_ = ids_end_ = 0;
+}
+
+void processor::enter_thread() {
+  require(this_processor() == nullptr, "this thread drives a processor already");
+  exceptions_ = reinterpret_cast<exception_globals*>(abi::__cxa_get_globals());
+  errno_ = &errno;
+  sanitizer::adopt_thread(root_.fiber);
+  clockid_t clock{};
+  thread_clock_.set(::pthread_getcpuclockid(::pthread_self(), &clock) == 0 ? clock : CLOCK_MONOTONIC);
+  set_this_processor(this);
+}
+
+void processor::leave_thread() noexcept {
+  stacks.flush();
+  cells.flush();
+  set_this_processor(nullptr);
+}
+
+nanos processor::thread_cpu_time() const noexcept {
+  timespec used{};
+  // Fails once the thread has ended.
+  if (::clock_gettime(thread_clock_.get(), &used) != 0) {
+    return 0;
+  }
+  return static_cast<nanos>(used.tv_sec) * 1'000'000'000 + used.tv_nsec;
+}
+
+std::uint64_t processor::next_id() noexcept {
+  if (ids_next_ == ids_end_) [[unlikely]] {
+    ids_next_ = core().next_id_block(id_block);
+    ids_end_ = ids_next_ + id_block;
+  }
+  return ids_next_++;
+}
+
+// --- queues ---------------------------------------------------------------------------------------------------------
+
+void processor::push_back(task& item) noexcept {
+  // The order of the three is the order of age: local before ring before overflow.
+  if (overflow_.size() == 0) [[likely]] {
+    if (ring_.size() == 0 && local_.push(&item)) {
+      return;
+    }
+    if (ring_.push(&item)) {
+      return;
+    }
+  }
+  overflow_.push(&item);
+}
+
+task* processor::take_own(bool next_first) noexcept {
+  if (task* const item = local_.pop(next_first)) [[likely]] {
+    return item;
+  }
+  task* items[refill_batch];
+  std::uint32_t taken = ring_.pop(items, refill_batch);
+  if (taken == 0) {
+    taken = overflow_.pop(items, refill_batch);
+  }
+  for (std::uint32_t i = 1; i < taken; ++i) {
+    // The FIFO was empty and only the owner appends to it.
+    require(local_.push(items[i]), "the local queue is full after it was found empty");
+  }
+  return taken != 0 ? items[0] : nullptr;
+}
+
+task* processor::take_next() noexcept {
+  const std::int32_t budget = budget_.get() - 1;
+  budget_.set(budget);
+  if (budget <= 0 || inbox_.size() != 0) [[unlikely]] {
+    return nullptr;
+  }
+  return take_own(true);
+}
+
+void processor::ready(task& woken) noexcept {
+  if (current_.get() == nullptr) {
+    // Timers and tasks from outside: in their order. The running loop takes them.
+    push_back(woken);
+    core().notify_from_processor();
+    return;
+  }
+  if (task* const displaced = local_.exchange_next(&woken)) {
+    push_back(*displaced);
+    core().notify_from_processor();
+  }
+}
+
+void processor::submit(task& fresh) noexcept {
+  sanitizer::publish(&fresh);
+  if (fresh.home != nullptr) {
+    fresh.home->deliver(fresh);
+    return;
+  }
+  if (task* const displaced = local_.exchange_next(&fresh)) {
+    push_back(*displaced);
+  }
+  core().notify_from_processor();
+}
+
+void processor::deliver(task& pinned) noexcept {
+  inbox_.push(&pinned);
+  if (this_processor() != this) {
+    // Pairs with the fence in sleep(): the sleeper sees the inbox, or the parker keeps the token.
+    full_fence();
+    if (sleeping.get()) {
+      wake();
+    }
+  }
+}
+
+std::uint32_t processor::steal_from(task** items, std::uint32_t limit, bool impatient) noexcept {
+  if (ring_.size() != 0) {
+    if (const std::uint32_t taken = ring_.steal(items, limit)) {
+      return taken;
+    }
+  }
+  if (overflow_.size() != 0) {
+    if (const std::uint32_t taken = overflow_.pop(items, limit)) {
+      return taken;
+    }
+  }
+  return impatient && local_.has_items() ? local_.steal(items) : 0;
+}
+
+bool processor::has_work(nanos now) const noexcept {
+  return has_stealable_work() || inbox_.size() != 0 || local_.has_items() || timers.earliest() <= now;
+}
+
+// --- on a task's stack ------------------------------------------------------------------------------------------------
+
+void processor::park(commit_function commit, void* argument) noexcept {
+  task* const self = current();
+  task* const next = take_next();
+  if (next != nullptr && next->context.resume_point == nullptr) [[unlikely]] {
+    bind_stack(*this, *next);
+  }
+  switcher::leave(*this, self, next, commit, argument, false);
+  // The edge from whoever made this task ready.
+  sanitizer::observe(self);
+}
+
+void processor::yield() noexcept {
+  task* const self = current();
+  task* const next = take_next();
+  if (next == nullptr && budget_.get() > 0 && inbox_.size() == 0) {
+    return;
+  }
+  if (next != nullptr && next->context.resume_point == nullptr) {
+    bind_stack(*this, *next);
+  }
+  switcher::leave(*this, self, next, &processor::commit_yielded, nullptr, false);
+  sanitizer::observe(self);
+}
+
+void processor::commit_yielded(processor& here, task* left, void*) noexcept {
+  sanitizer::publish(left);
+  if (left->home != nullptr) {
+    left->home->inbox_.push(left);
+  } else {
+    here.push_back(*left);
+  }
+}
+
+// --- the loop ---------------------------------------------------------------------------------------------------------
+
+void processor::do_chores() noexcept {
+  budget_.set(switches_between_chores);
+  if (timers.earliest() != never) {
+    timers.fire_due(core().now(), timers_at_once);
+  }
+  if (task* const outside = take_shared()) {
+    push_back(*outside);
+  }
+}
+
+task* processor::take_shared() noexcept {
+  task* items[refill_batch];
+  std::uint32_t taken = core().ready_outside.pop(items, refill_batch);
+  if (taken == 0) {
+    taken = core().injected.pop(items, refill_batch);
+  }
+  for (std::uint32_t i = 1; i < taken; ++i) {
+    push_back(*items[i]);
+  }
+  if (taken > 1) {
+    core().notify_from_processor();
+  }
+  return taken != 0 ? items[0] : nullptr;
+}
+
+task* processor::take_pinned() noexcept {
+  task* item = nullptr;
+  return inbox_.pop(&item, 1) != 0 ? item : nullptr;
+}
+
+task* processor::choose() noexcept {
+  const bool chores = budget_.get() <= 0;
+  if (chores) {
+    do_chores();
+  }
+  // Inbox and own queue take turns while both have something.
+  pinned_turn_ = !pinned_turn_;
+  if (pinned_turn_) {
+    if (task* const item = take_pinned()) {
+      return item;
+    }
+  }
+  if (task* const item = take_own(!chores)) {
+    return item;
+  }
+  if (task* const item = take_pinned()) {
+    return item;
+  }
+  if (timers.earliest() != never && timers.fire_due(core().now(), timers_at_once) != 0) {
+    if (task* const item = take_own(true)) {
+      return item;
+    }
+  }
+  return take_shared();
+}
+
+processor::step_result processor::step() noexcept {
+  task* item = choose();
+  if (item == nullptr) {
+    item = search();
+    if (item == nullptr) {
+      return step_result::idle;
+    }
+  } else if (searching_) {
+    // Woken as a searcher, and there was something of our own.
+    searching_ = false;
+    if (core().idle.end_search()) {
+      core().wake_one();
+    }
+  }
+  if (item->context.resume_point == nullptr) {
+    bind_stack(*this, *item);
+  }
+  switcher::leave(*this, nullptr, item, commit_nothing, nullptr, false);
+  return step_result::ran;
+}
+
+void processor::run_loop() noexcept {
+  while (!core().halted()) {
+    if (step() == step_result::idle) {
+      if (spare_.get() && retire_requested.get() && timers.earliest() == never && inbox_.size() == 0) {
+        core().note_retired();
+        break;
+      }
+      sleep();
+    }
+  }
+  if (searching_) {
+    searching_ = false;
+    if (core().idle.end_search()) {
+      core().wake_one();
+    }
+  }
+}
+
+void processor::sleep() noexcept {
+  scheduler_core& owner = core();
+  count.sleeps.add(1);
+  sleeping.set(true);
+  // Only the last searcher, or a lone processor, answers for what lies in the shared queues; see idle.h.
+  const bool everything = searching_ || owner.active() == 1;
+  owner.idle.park(idle_, searching_);
+  searching_ = false;
+  // Pairs with the fences of submitters: they see us parked, or we see their task. Submitters in other processors use a
+  // light fence; when there are none (a spare's thread starts after it was counted), a plain one does.
+  if (owner.active() > 1) {
+    asymmetric_fence::heavy();
+  } else {
+    full_fence();
+  }
+  if (!owner.halted() && !work_in_sight(everything) && !retire_requested.get()) {
+    owner.note_idle();
+    parker_.park_until(timers.earliest());
+  }
+  sleeping.set(false);
+  // Taken off the list by a waker: then it counts us as a searcher.
+  searching_ = !owner.idle.leave(idle_);
+  owner.monitor().note_busy();
+}
+
+}  // namespace csp::inline v0::detail

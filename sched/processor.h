@@ -1,0 +1,182 @@
+// A processor: one OS thread and all that it needs to run tasks. Its loop is step(), one decision at a time, so that a
+// thread, a test or a host event loop can drive it.
+//
+// Invariants
+// - Between the calls of step() no task runs here. Inside, the processor's own stack ("root") and the tasks' stacks
+//   take turns on one thread; a task that parks switches straight to the next one where it can.
+// - Whoever leaves a stack names a commit; the side that arrives runs it first of all. So nothing is published before
+//   the stack it belongs to has been left (switch.h).
+// - Fields are the owner's unless a comment says who else may look. Processors are pooled and never freed: a waker may
+//   still hold a pointer after its scheduler has stopped.
+#pragma once
+
+#include "sched/base/parker.h"
+#include "sched/base/random.h"
+#include "sched/base/relaxed.h"
+#include "sched/cell_arena.h"
+#include "sched/idle.h"
+#include "sched/local_queue.h"
+#include "sched/run_queue.h"
+#include "sched/stack_pool.h"
+#include "sched/task.h"
+#include "sched/task_list.h"
+#include "sched/timer_heap.h"
+
+#include <cstdint>
+#include <ctime>
+#include <vector>
+
+namespace csp::inline v0::detail {
+
+class scheduler_core;
+
+/// What a commit does for the task (null: the root) whose stack was just left; runs on another stack.
+using commit_function = void (*)(processor& here, task* left, void* argument) noexcept;
+
+class processor {
+ public:
+  enum class step_result { ran, idle };
+
+  /// The ring takes a burst of a thousand tasks before the overflow list and its lock come in; 8 KiB.
+  static constexpr std::uint32_t ring_capacity = 1024;
+  /// Switches between two looks at everything that is not the own queue: bounds how long a talking pair, or a flood of
+  /// ready tasks, can keep others waiting; costs 1/32 of a look a switch.
+  static constexpr std::int32_t switches_between_chores = 32;
+
+  processor() noexcept;
+  processor(const processor&) = delete;
+  processor& operator=(const processor&) = delete;
+
+  // --- life, called by the scheduler ---------------------------------------------------------------------------------
+
+  /// Prepares a pooled processor for service. No thread drives it yet.
+  void assign(scheduler_core& core, unsigned index, std::uint64_t seed, bool spare);
+  /// Binds to the calling thread: thread-locals, exception globals, alternate signal stack. Must be left on it too.
+  void enter_thread();
+  /// Gives pooled memory back and unbinds from the calling thread. No task is left in its queues.
+  void leave_thread() noexcept;
+
+  // --- the loop, on the driving thread, outside tasks ----------------------------------------------------------------
+
+  /// Makes one decision: runs one task until it comes back, or finds that there is nothing to do. Does not sleep.
+  step_result step() noexcept;
+  /// Sleeps until there may be work; after step() said idle.
+  void sleep() noexcept;
+  /// Steps and sleeps until the scheduler halts, or until this spare may retire.
+  void run_loop() noexcept;
+
+  // --- on the running task's stack -----------------------------------------------------------------------------------
+
+  /// The running task; null on the root.
+  [[nodiscard]] CSP_ALWAYS_INLINE task* current() const noexcept { return current_.get(); }
+  /// Leaves the running task; `commit` publishes it. Returns when somebody has made it ready and a processor runs it.
+  void park(commit_function commit, void* argument) noexcept;
+  /// Lets others run first. Returns at once when there is nobody.
+  void yield() noexcept;
+  /// The task to run after the running one, from the own queue; null: the root must decide.
+  [[nodiscard]] task* take_next() noexcept;
+  /// Puts a fresh task in line, and wakes somebody for it where that helps.
+  void submit(task& fresh) noexcept;
+
+  // --- by any thread --------------------------------------------------------------------------------------------------
+
+  /// Puts a task that was just made ready in line. On this processor's thread only.
+  void ready(task& woken) noexcept;
+  /// Puts a pinned task into the inbox and wakes this processor. Any thread.
+  void deliver(task& pinned) noexcept;
+  /// Wakes this processor if it sleeps. Any thread.
+  void wake() noexcept { parker_.unpark(); }
+
+  /// True when a glance finds something that this processor, or a thief, could run now. Any thread.
+  [[nodiscard]] bool has_work(nanos now) const noexcept;
+  /// The same, but only what a thief may take without a fence.
+  [[nodiscard]] bool has_stealable_work() const noexcept { return ring_.size() != 0 || overflow_.size() != 0; }
+  /// Takes tasks from this processor for another; the count. `impatient`: also from the part that costs a fence.
+  [[nodiscard]] std::uint32_t steal_from(task** items, std::uint32_t limit, bool impatient) noexcept;
+
+  // --- parts ----------------------------------------------------------------------------------------------------------
+
+  timer_heap timers;
+  stack_pool stacks;
+  cell_pool cells;
+  random_source random;
+
+  [[nodiscard]] scheduler_core& core() const noexcept { return *core_.get(); }
+  [[nodiscard]] unsigned index() const noexcept { return index_.get(); }
+  [[nodiscard]] bool is_spare() const noexcept { return spare_.get(); }
+  [[nodiscard]] parker& sleeper() noexcept { return parker_; }
+  [[nodiscard]] std::uint64_t next_id() noexcept;
+  [[nodiscard]] exception_globals* thread_exceptions() const noexcept { return exceptions_; }
+
+  /// Counters, written by the owner, read by anybody.
+  struct counters {
+    relaxed<std::uint64_t> spawned;
+    relaxed<std::uint64_t> finished;
+    relaxed<std::uint64_t> switches;
+    relaxed<std::uint64_t> steals;    // tasks taken from other processors
+    relaxed<std::uint64_t> sleeps;    // times that the thread went to sleep
+  };
+  counters count;
+
+  /// Asks for the next decision to look at timers and inbox soon. Any thread; a hint.
+  void request_chores() noexcept { budget_.set(0); }
+  /// Set by the monitor when a spare is no longer needed; it retires when it is idle.
+  relaxed<bool> retire_requested;
+  /// True while the thread sleeps or is about to.
+  relaxed<bool> sleeping;
+  /// CPU time that the driving thread has used; for the monitor. 0 when there is no thread.
+  [[nodiscard]] nanos thread_cpu_time() const noexcept;
+
+ private:
+  friend struct switcher;
+
+  static void commit_yielded(processor& here, task* left, void* argument) noexcept;
+  [[nodiscard]] task* take_own(bool next_first) noexcept;
+  [[nodiscard]] task* choose() noexcept;
+  void do_chores() noexcept;
+  [[nodiscard]] task* take_pinned() noexcept;
+  [[nodiscard]] task* take_shared() noexcept;
+  void push_back(task& item) noexcept;
+
+  // search.cpp
+  [[nodiscard]] task* search() noexcept;
+  [[nodiscard]] task* search_once(nanos now) noexcept;
+  [[nodiscard]] task* adopt(task** items, std::uint32_t count) noexcept;
+  [[nodiscard]] bool work_in_sight(bool everything) noexcept;
+
+  // Hot, in the order of use.
+  relaxed<task*> current_;
+  relaxed<std::int32_t> budget_;
+  relaxed<task*> left_;  // whose stack the present switch leaves; null: the root's
+  relaxed<commit_function> commit_;
+  relaxed<void*> commit_argument_;
+  exception_globals* exceptions_ = nullptr;  // of the driving thread
+  int* errno_ = nullptr;                     // of the driving thread
+  local_queue<task> local_;
+
+  context root_;
+  bool searching_ = false;
+  bool pinned_turn_ = false;  // inbox and other queues take turns
+  relaxed<clockid_t> thread_clock_;
+  std::uint64_t ids_next_ = 0;
+  std::uint64_t ids_end_ = 0;
+  relaxed<scheduler_core*> core_;
+  relaxed<unsigned> index_;
+  relaxed<bool> spare_;
+
+  /// What a thief has seen of a victim: without progress for a while, its local queue is worth a fence.
+  struct observation {
+    std::uint64_t switches = 0;
+    nanos since = 0;
+  };
+  std::vector<observation> observed_;
+
+  // Shared with thieves and wakers.
+  alignas(cache_line) run_queue<task, ring_capacity> ring_;
+  alignas(cache_line) task_list overflow_;
+  alignas(cache_line) task_list inbox_;
+  idle_entry idle_;
+  futex_parker parker_;
+};
+
+}  // namespace csp::inline v0::detail

@@ -1,0 +1,289 @@
+#include "sched/scheduler_core.h"
+
+#include "sched/base/fatal.h"
+#include "sched/base/os_thread.h"
+#include "sched/base/tls.h"
+#include "sched/deadlock.h"
+#include "sched/inspect.h"
+#include "sched/stack_overflow.h"
+#include "sched/task_entry.h"
+
+#include <cstdio>
+#include <stdexcept>
+
+namespace csp::inline v0::detail {
+namespace {
+
+// Cores that no scheduler uses at present. Never destroyed, and neither are the cores.
+struct core_pool {
+  std::mutex lock;
+  scheduler_core* free = nullptr;
+};
+
+core_pool& pooled_cores() {
+  static auto* const instance = new core_pool;
+  return *instance;
+}
+
+std::atomic<scheduler_core*> core_in_run{nullptr};
+
+void describe_running_task(char* buffer, std::size_t size) noexcept {
+  const processor* const here = this_processor();
+  if (here != nullptr && here->current() != nullptr) {
+    describe_task(*here->current(), buffer, size);
+  }
+}
+
+void describe_stack_owner(const void* owner, char* buffer, std::size_t size) {
+  describe_task(*static_cast<const task*>(owner), buffer, size);
+}
+
+}  // namespace
+
+scheduler_core* default_core() noexcept { return core_in_run.load(std::memory_order_acquire); }
+
+bool set_default_core(scheduler_core& core) noexcept {
+  scheduler_core* none = nullptr;
+  return core_in_run.compare_exchange_strong(none, &core, std::memory_order_acq_rel);
+}
+
+void clear_default_core(scheduler_core& core) noexcept {
+  scheduler_core* mine = &core;
+  core_in_run.compare_exchange_strong(mine, nullptr, std::memory_order_acq_rel);
+}
+
+scheduler_core& scheduler_core::acquire() {
+  core_pool& pool = pooled_cores();
+  const std::lock_guard guard(pool.lock);
+  if (scheduler_core* const core = pool.free) {
+    pool.free = core->next_pooled_;
+    return *core;
+  }
+  return *new scheduler_core;
+}
+
+void scheduler_core::release(scheduler_core& core) noexcept {
+  core_pool& pool = pooled_cores();
+  const std::lock_guard guard(pool.lock);
+  core.next_pooled_ = pool.free;
+  pool.free = &core;
+}
+
+// --- start and stop -------------------------------------------------------------------------------------------------
+
+processor& scheduler_core::allocate_processor(unsigned index, bool spare) {
+  processor* self = processors_[index].load(std::memory_order_relaxed);
+  if (self == nullptr) {
+    self = new processor;
+  }
+  // Distinct streams for distinct processors; the constant is the golden ratio of 64 bits.
+  self->assign(*this, index, settings_.seed + (index + 1) * 0x9E3779B97F4A7C15ull, spare);
+  // release: pairs with the acquire in at().
+  processors_[index].store(self, std::memory_order_release);
+  return *self;
+}
+
+void scheduler_core::start(const core_settings& settings) {
+  settings_ = settings;
+  set_context_describer(describe_running_task);
+  set_stack_owner_describer(describe_stack_owner);
+  install_stack_overflow_handler();
+  outside_spawned_.set(0);
+  outside_abandoned_.set(0);
+  stopping_.store(false, std::memory_order_relaxed);
+  halted_.store(false, std::memory_order_relaxed);
+  end_awaited_.store(false, std::memory_order_relaxed);
+  ended_.store(false, std::memory_order_relaxed);
+  spares_running_.store(0, std::memory_order_relaxed);
+  monitor_.reset();
+  const unsigned slots = settings_.processors + settings_.spares;
+  require(slots <= most_processors, "too many processors");
+  for (unsigned i = 0; i < slots; ++i) {
+    if (i < settings_.processors || processors_[i].load(std::memory_order_relaxed) != nullptr) {
+      allocate_processor(i, i >= settings_.processors);
+    }
+  }
+  active_.store(settings_.processors, std::memory_order_release);
+  threads_.resize(slots);
+  try {
+    for (unsigned i = 0; settings_.own_threads && i < settings_.processors; ++i) {
+      threads_[i] = start_thread("csp-processor", [this, i] { run_thread(at(i)); });
+    }
+    enlist_scheduler(*this);
+  } catch (...) {
+    join_processors();
+    throw;
+  }
+  running_.store(true, std::memory_order_release);
+  const std::lock_guard guard(outside_);
+  outside_open_ = true;
+}
+
+void scheduler_core::run_thread(processor& self) {
+  const alternate_signal_stack overflow_stack;
+  self.enter_thread();
+  self.run_loop();
+  self.leave_thread();
+}
+
+void scheduler_core::join_processors() noexcept {
+  halted_.store(true, std::memory_order_seq_cst);
+  full_fence();
+  for (unsigned i = 0; i < active(); ++i) {
+    at(i).wake();
+  }
+  for (std::thread& thread : threads_) {
+    if (thread.joinable()) {
+      thread.join();
+    }
+  }
+  threads_.clear();
+}
+
+void scheduler_core::start_monitor_thread() {
+  monitor_done_.store(false, std::memory_order_relaxed);
+  monitor_thread_ = start_thread("csp-monitor", [this] { monitor_.watch_until(monitor_done_); });
+}
+
+void scheduler_core::drain() { static_cast<void>(wait_for_end(never)); }
+
+bool scheduler_core::wait_for_end(nanos deadline) {
+  const own_thread_mark waiting;
+  ended_.store(false, std::memory_order_relaxed);
+  end_awaited_.store(true, std::memory_order_seq_cst);
+  // Pairs with the RMW by which a processor parks before note_idle(): it sees the flag, or we see its counters.
+  asymmetric_fence::heavy();
+  if (!all_ended()) {
+    if (monitor_thread_.joinable()) {
+      while (!ended_.load(std::memory_order_acquire) && end_sleeper_.park_until(deadline)) {
+      }
+    } else {
+      monitor_.watch_until(ended_, deadline);
+    }
+  }
+  end_awaited_.store(false, std::memory_order_relaxed);
+  return all_ended();
+}
+
+void scheduler_core::stop() {
+  if (!running()) {
+    return;
+  }
+  {
+    const std::lock_guard guard(outside_);
+    outside_open_ = false;
+  }
+  cancel_all();
+  if (settings_.own_threads && !wait_for_end(add_saturating(steady_now(), settings_.grace))) {
+    report_stuck();
+    static_cast<void>(wait_for_end(never));
+  }
+  join_processors();
+  for (unsigned i = 0; i < active(); ++i) {
+    at(i).timers.clear();
+  }
+  blocking.stop();
+  if (monitor_thread_.joinable()) {
+    monitor_done_.store(true, std::memory_order_release);
+    monitor_.wake();
+    monitor_thread_.join();
+  }
+  delist_scheduler(*this);
+  const std::lock_guard guard(outside_);
+  outside_cells_.flush();
+  outside_stacks_.flush();
+  running_.store(false, std::memory_order_release);
+}
+
+void scheduler_core::cancel_all() noexcept {
+  stopping_.store(true, std::memory_order_seq_cst);
+  // Pairs with the light fence in initialize(): a new task sees that we stop, or is seen here.
+  asymmetric_fence::heavy();
+  cell_arena& cells = cell_arena::instance();
+  cells.for_each_live([this](task& subject, std::uint32_t generation) {
+    if (subject.listed_core.get() == this) {
+      request_cancel(subject, generation);
+    }
+  });
+  // Pairs with the light fence in the commit of a wait.
+  asymmetric_fence::heavy();
+  cells.for_each_live([this](task& subject, std::uint32_t generation) {
+    if (subject.listed_core.get() == this && subject.cancel_generation.load(std::memory_order_relaxed) == generation) {
+      interrupt_wait(subject);
+    }
+  });
+}
+
+void scheduler_core::report_stuck() const {
+  const std::string text = "csp: these tasks were cancelled and have not ended:\n" + format_tasks(this);
+  std::fputs(text.c_str(), stderr);
+  if (settings_.abort_when_stuck) {
+    fatal("tasks did not end within the grace period");
+  }
+}
+
+// --- idle, end, deadlock ----------------------------------------------------------------------------------------------
+
+bool scheduler_core::all_ended() const noexcept {
+  // Ends are summed before spawns: if the sums agree, no task lived when the first sum was complete.
+  const unsigned slots = active();
+  std::uint64_t finished = outside_abandoned_.get();
+  for (unsigned i = 0; i < slots; ++i) {
+    finished += at(i).count.finished.get();
+  }
+  full_fence();
+  std::uint64_t spawned = outside_spawned_.get();
+  for (unsigned i = 0; i < slots; ++i) {
+    spawned += at(i).count.spawned.get();
+  }
+  return finished == spawned;
+}
+
+bool scheduler_core::stands_still() const noexcept {
+  if (stopping() || idle.parked() < in_service() || idle.searchers() != 0 || ready_outside.size() != 0 ||
+      injected.size() != 0 || blocking.busy() != 0) {
+    return false;
+  }
+  const unsigned slots = active();
+  for (unsigned i = 0; i < slots; ++i) {
+    if (at(i).has_work(never - 1) || at(i).timers.earliest() != never) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void scheduler_core::note_idle() noexcept {
+  if (end_awaited_.load(std::memory_order_seq_cst) && all_ended()) {
+    ended_.store(true, std::memory_order_release);
+    monitor_.wake();
+    end_sleeper_.unpark();
+    return;
+  }
+  if (settings_.own_threads && stands_still()) {
+    check_for_deadlock();
+  }
+}
+
+void scheduler_core::wake_one() noexcept {
+  if (processor* const sleeper = idle.take_to_wake()) {
+    sleeper->wake();
+  }
+}
+
+core_statistics scheduler_core::statistics() const noexcept {
+  core_statistics sum;
+  sum.spawned = outside_spawned_.get();
+  const unsigned slots = active();
+  for (unsigned i = 0; i < slots; ++i) {
+    const processor::counters& count = at(i).count;
+    sum.spawned += count.spawned.get();
+    sum.finished += count.finished.get();
+    sum.switches += count.switches.get();
+    sum.steals += count.steals.get();
+    sum.sleeps += count.sleeps.get();
+  }
+  return sum;
+}
+
+}  // namespace csp::inline v0::detail

@@ -1,0 +1,206 @@
+// The core of a scheduler: its processors and what they share. Cores are pooled and never freed, since a waker may
+// still be notifying one when the last task has ended and the scheduler has stopped.
+//
+// Life: acquire -> start -> (drain) -> stop -> start ... -> release. start, drain, stop and release are called by plain
+// threads, one at a time. Everything else says who may call it.
+#pragma once
+
+#include "sched/base/clock.h"
+#include "sched/base/source_location.h"
+#include "sched/blocking_pool.h"
+#include "sched/idle.h"
+#include "sched/injector.h"
+#include "sched/monitor.h"
+#include "sched/processor.h"
+#include "sched/task_list.h"
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace csp::inline v0::detail {
+
+/// What a scheduler is made from; all values are checked and final.
+struct core_settings {
+  unsigned processors = 1;
+  unsigned spares = 0;
+  unsigned stack_class = 0;
+  nanos grace = 0;
+  bool abort_when_stuck = false;
+  std::uint64_t seed = 1;
+  const clock_source* clock = nullptr;
+  bool own_threads = true;  // false: a test drives the processors by step()
+};
+
+/// What a task is made from, apart from its callable.
+struct spawn_options {
+  std::string_view name;
+  std::size_t stack_size = 0;
+  bool pinned = false;
+  source_location site;
+};
+
+/// Figures summed over the processors; each is exact when nothing runs.
+struct core_statistics {
+  std::uint64_t spawned = 0;
+  std::uint64_t finished = 0;
+  std::uint64_t switches = 0;
+  std::uint64_t steals = 0;
+  std::uint64_t sleeps = 0;
+};
+
+class CSP_API scheduler_core {
+ public:
+  /// Processors, spares included, that one scheduler can have.
+  static constexpr unsigned most_processors = 512;
+
+  [[nodiscard]] static scheduler_core& acquire();
+  static void release(scheduler_core& core) noexcept;
+
+  /// Starts the processors and their threads. Throws std::system_error when a thread cannot be made; nothing runs then.
+  void start(const core_settings& settings);
+  /// Waits until no task lives.
+  void drain();
+  /// Cancels what lives, waits for its end, joins all threads.
+  void stop();
+  /// Runs the monitor on the calling thread until `done` is raised and the monitor woken.
+  void watch_until(const std::atomic<bool>& done) { monitor_.watch_until(done); }
+  /// The main task of csp::run has ended: no deadlock is reported any more. By that task.
+  void note_main_ended() noexcept { stopping_.store(true, std::memory_order_seq_cst); }
+  /// Gives the monitor a thread of its own.
+  void start_monitor_thread();
+
+  // --- hot, any thread ------------------------------------------------------------------------------------------------
+
+  /// After a push by one of this core's processors: wakes a sleeper where that is due.
+  CSP_ALWAYS_INLINE void notify_from_processor() noexcept {
+    // Pairs with the heavy fence of a processor that goes to sleep.
+    asymmetric_fence::light();
+    if (idle.needs_wake()) [[unlikely]] {
+      wake_one();
+    }
+  }
+  /// After a push by any other thread.
+  void notify_from_outside() noexcept {
+    // Pairs with the fence of a processor that goes to sleep.
+    full_fence();
+    wake_one();
+  }
+  /// Wakes one parked processor, if nobody searches.
+  void wake_one() noexcept;
+
+  // --- spawning -------------------------------------------------------------------------------------------------------
+
+  /// A cell with identity, credit and no payload yet. From a task of this core, or from a plain thread. Throws
+  /// std::bad_alloc, or std::logic_error when the scheduler does not run.
+  [[nodiscard]] task& allocate(const spawn_options& options);
+  /// Puts the allocated task in line. Throws std::bad_alloc (from a plain thread only): the task is as before.
+  void submit(task& fresh);
+  /// Takes back what allocate() gave; the task was not submitted.
+  void abandon(task& fresh) noexcept;
+
+  // --- parts, shared by the processors --------------------------------------------------------------------------------
+
+  idle_set idle;
+  injector injected;
+  task_list ready_outside;  // made ready by other schedulers' tasks and by plain threads
+  blocking_pool blocking;
+
+  [[nodiscard]] processor& at(unsigned index) const noexcept {
+    // acquire: pairs with the release that publishes a new processor.
+    return *processors_[index].load(std::memory_order_acquire);
+  }
+  /// Processors in use, spares included.
+  [[nodiscard]] unsigned active() const noexcept { return active_.load(std::memory_order_acquire); }
+  [[nodiscard]] unsigned base_processors() const noexcept { return settings_.processors; }
+  [[nodiscard]] const core_settings& settings() const noexcept { return settings_; }
+  [[nodiscard]] nanos now() const noexcept { return settings_.clock->now(); }
+  [[nodiscard]] bool halted() const noexcept { return halted_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool running() const noexcept { return running_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::uint64_t next_id_block(std::uint32_t size) noexcept {
+    return ids_.fetch_add(size, std::memory_order_relaxed);
+  }
+  [[nodiscard]] core_statistics statistics() const noexcept;
+  [[nodiscard]] std::uint32_t coarse_time() const noexcept { return monitor_.ticks(); }
+  [[nodiscard]] watcher& monitor() noexcept { return monitor_; }
+
+  /// A processor is about to sleep, or a task has ended while drain() or stop() waits.
+  void note_idle() noexcept;
+  /// True when no task lives; exact once it is true while nobody outside spawns.
+  [[nodiscard]] bool all_ended() const noexcept;
+
+  /// Adds a spare processor with its thread; false at the limit or when the system refuses a thread. Monitor only.
+  bool add_spare() noexcept;
+  /// Takes a retired spare's thread and slot back. Monitor only.
+  void reap_spares() noexcept;
+  /// Asks one spare to retire when it is idle. Monitor only.
+  void retire_one_spare() noexcept;
+  /// A spare has left its loop for good. On its own thread.
+  void note_retired() noexcept { spares_running_.fetch_sub(1, std::memory_order_seq_cst); }
+  [[nodiscard]] unsigned spares_running() const noexcept { return spares_running_.load(std::memory_order_seq_cst); }
+  /// Processors with a thread at work: what the idle protocol counts.
+  [[nodiscard]] unsigned in_service() const noexcept { return settings_.processors + spares_running(); }
+  /// True when nothing runs, is in line, or has a time to run at. Any thread.
+  [[nodiscard]] bool stands_still() const noexcept;
+
+ private:
+  friend class watcher;
+
+  scheduler_core() = default;
+  void run_thread(processor& self);
+  [[nodiscard]] bool wait_for_end(nanos deadline);
+  void cancel_all() noexcept;
+  void join_processors() noexcept;
+  void report_stuck() const;
+  processor& allocate_processor(unsigned index, bool spare);
+  void initialize(task& fresh, const spawn_options& options, std::uint8_t stack_class, std::uint64_t id,
+                  processor* home) noexcept;
+  [[nodiscard]] processor& next_home() noexcept;
+
+  core_settings settings_;
+  std::array<std::atomic<processor*>, most_processors> processors_{};
+  std::atomic<unsigned> active_{0};
+  std::atomic<unsigned> spares_running_{0};
+  std::atomic<std::uint64_t> ids_{1};
+  std::atomic<bool> running_{false};
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> halted_{false};
+  std::atomic<bool> end_awaited_{false};  // drain() or stop() waits for the last task
+  std::atomic<bool> ended_{false};        // and it has come
+
+  std::vector<std::thread> threads_;  // one for each processor in use, by index
+  std::array<std::atomic<bool>, most_processors> retired_{};  // spares whose thread has come to its end
+  std::atomic<unsigned> homes_{0};                            // pinned tasks of plain threads go round the processors
+  futex_parker end_sleeper_;                                  // drain() or stop() while the monitor has its own thread
+  std::thread monitor_thread_;
+  std::atomic<bool> monitor_done_{false};
+  watcher monitor_{*this};
+
+  // Spawning from plain threads.
+  std::mutex outside_;
+  cell_pool outside_cells_;     // guarded by outside_
+  stack_pool outside_stacks_;   // guarded by outside_
+  bool outside_open_ = false;   // guarded by outside_
+  relaxed<std::uint64_t> outside_spawned_;   // written under outside_
+  relaxed<std::uint64_t> outside_abandoned_; // written under outside_
+
+  scheduler_core* next_pooled_ = nullptr;
+};
+
+/// The scheduler that csp::go uses: the running task's, in a plain thread the default one, else std::logic_error.
+[[nodiscard]] CSP_API scheduler_core& spawning_core();
+
+/// The scheduler that csp::go uses in a plain thread: the one in csp::run. Null when there is none.
+[[nodiscard]] CSP_API scheduler_core* default_core() noexcept;
+/// Makes a core the default one if there is none; true when it did. clear_default_core() undoes that.
+[[nodiscard]] bool set_default_core(scheduler_core& core) noexcept;
+void clear_default_core(scheduler_core& core) noexcept;
+
+}  // namespace csp::inline v0::detail

@@ -1,0 +1,132 @@
+// Making tasks: cell, credit and identity, from a task's processor or from a plain thread.
+
+#include "sched/base/fatal.h"
+#include "sched/base/tls.h"
+#include "sched/scheduler_core.h"
+#include "sched/task_entry.h"
+
+#include <stdexcept>
+#include <string>
+
+namespace csp::inline v0::detail {
+namespace {
+
+// Takes a credit and a cell, or nothing.
+task& take_cell(stack_pool& stacks, cell_pool& cells, unsigned stack_class) {
+  stacks.take_credit(stack_class);
+  try {
+    return *cells.take();
+  } catch (...) {
+    stacks.return_credit(stack_class);
+    throw;
+  }
+}
+
+}  // namespace
+
+task& scheduler_core::allocate(const spawn_options& options) {
+  unsigned stack_class = settings_.stack_class;
+  if (options.stack_size != 0) {
+    const auto chosen = stack_class_for(options.stack_size);
+    if (!chosen) {
+      throw std::invalid_argument("csp: a task's stack of " + std::to_string(options.stack_size) +
+                                  " bytes is too large; the limit is 8 MiB");
+    }
+    stack_class = *chosen;
+  }
+  processor* const here = this_processor();
+  if (here != nullptr && &here->core() == this && here->current() != nullptr) [[likely]] {
+    task& fresh = take_cell(here->stacks, here->cells, stack_class);
+    here->count.spawned.add(1);
+    processor* const home = !options.pinned ? nullptr : here->is_spare() ? &next_home() : here;
+    initialize(fresh, options, static_cast<std::uint8_t>(stack_class), here->next_id(), home);
+    return fresh;
+  }
+  const std::lock_guard guard(outside_);
+  if (!outside_open_) {
+    throw std::logic_error("csp: a task was spawned on a scheduler that does not run");
+  }
+  task& fresh = take_cell(outside_stacks_, outside_cells_, stack_class);
+  outside_spawned_.add(1);
+  initialize(fresh, options, static_cast<std::uint8_t>(stack_class), next_id_block(1),
+             options.pinned ? &next_home() : nullptr);
+  return fresh;
+}
+
+processor& scheduler_core::next_home() noexcept {
+  return at(homes_.fetch_add(1, std::memory_order_relaxed) % settings_.processors);
+}
+
+void scheduler_core::initialize(task& fresh, const spawn_options& options, std::uint8_t stack_class, std::uint64_t id,
+                                processor* home) noexcept {
+  fresh.context.resume_point = nullptr;
+  fresh.stack = nullptr;
+  fresh.core = this;
+  fresh.home = home;
+  fresh.exceptions = exception_globals{};
+  fresh.saved_errno = 0;
+  fresh.stack_class = stack_class;
+  fresh.shields = 0;
+  fresh.waits_for.set(wait_kind::none);
+  fresh.id.set(id);
+  fresh.site_file.set(options.site.file_name());
+  fresh.site_function.set(options.site.function_name());
+  fresh.site_line.set(options.site.line());
+  fresh.listed_core.set(this);
+  if (options.name.empty()) [[likely]] {
+    fresh.name[0].set(0);
+  } else {
+    fresh.set_name(options.name);
+  }
+  const std::uint32_t generation = fresh.generation.get() + 1;
+  fresh.generation.set(generation);
+  // Pairs with the heavy fence in cancel_all(): the task is listed there, or sees that the scheduler stops.
+  asymmetric_fence::light();
+  if (stopping()) [[unlikely]] {
+    request_cancel(fresh, generation);
+  }
+}
+
+void scheduler_core::submit(task& fresh) {
+  processor* const here = this_processor();
+  if (here != nullptr && &here->core() == this && here->current() != nullptr) [[likely]] {
+    here->submit(fresh);
+    return;
+  }
+  sanitizer::publish(&fresh);
+  if (fresh.home != nullptr) {
+    fresh.home->deliver(fresh);
+    return;
+  }
+  injected.push(fresh);
+  notify_from_outside();
+}
+
+void scheduler_core::abandon(task& fresh) noexcept {
+  fresh.generation.add(1);
+  processor* const here = this_processor();
+  if (here != nullptr && &here->core() == this && here->current() != nullptr) {
+    here->stacks.return_credit(fresh.stack_class);
+    here->cells.give(&fresh);
+    here->count.finished.add(1);
+    return;
+  }
+  const std::lock_guard guard(outside_);
+  outside_stacks_.return_credit(fresh.stack_class);
+  outside_cells_.give(&fresh);
+  outside_abandoned_.add(1);
+}
+
+scheduler_core& spawning_core() {
+  const processor* const here = this_processor();
+  if (here != nullptr) [[likely]] {
+    return here->core();
+  }
+  scheduler_core* const core = default_core();
+  if (core == nullptr) {
+    throw std::logic_error("csp: a task was spawned in a plain thread while no csp::run is at work; use scheduler::go");
+  }
+  return *core;
+}
+
+}  // namespace csp::inline v0::detail

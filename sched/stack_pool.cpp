@@ -1,0 +1,68 @@
+#include "sched/stack_pool.h"
+
+#include <algorithm>
+#include <new>
+
+namespace csp::inline v0::detail {
+
+// Each unused credit covers a stack in the magazine, or there is none. Takes the credit that the caller asked for.
+void stack_pool::fetch_credits(unsigned cls) {
+  magazine& m = magazines_[cls];
+  const std::uint32_t batch = stack_batch(cls);
+  if (arena_.try_reserve(cls, batch)) {
+    m.credits += batch - 1;
+    return;
+  }
+  // Address space is short. Our own last credits are good if their stacks go to the depot, before the credits do.
+  if (m.credits == 0) {
+    arena_.reserve(cls, 1);  // or std::bad_alloc
+    return;
+  }
+  arena_.give(cls, m.slots.data(), m.count);
+  m.count = 0;
+  --m.credits;
+}
+
+// Leaves at least a batch, so the magazine stays covered: it holds at most a batch.
+void stack_pool::spill_credits(unsigned cls) noexcept {
+  const std::uint32_t batch = stack_batch(cls);
+  magazines_[cls].credits -= batch;
+  arena_.unreserve(cls, batch);
+}
+
+// The magazine is empty: half of it from the depot, as far as unused credits cover it; the first one is for the caller.
+stack_block* stack_pool::refill(unsigned cls) noexcept {
+  magazine& m = magazines_[cls];
+  const std::uint32_t half = stack_batch(cls) / 2;
+  const unsigned got = arena_.carve_or_take(cls, m.slots.data(), std::min(half, m.credits + 1));
+  std::reverse(m.slots.begin(), m.slots.begin() + got);
+  m.count = got - 1;
+  return m.slots[m.count];
+}
+
+// The magazine is full: its colder half goes to the depot. Or no credit covers this stack: it goes there itself.
+void stack_pool::spill(stack_block* block) noexcept {
+  const unsigned cls = block->class_index;
+  magazine& m = magazines_[cls];
+  if (m.count > m.credits) {
+    arena_.give(cls, &block, 1);
+    return;
+  }
+  const std::uint32_t half = m.count / 2;
+  arena_.give(cls, m.slots.data(), half);
+  std::copy(m.slots.begin() + half, m.slots.begin() + m.count, m.slots.begin());
+  m.count -= half;
+  m.slots[m.count++] = block;
+}
+
+void stack_pool::flush() noexcept {
+  for (unsigned cls = 0; cls < stack_class_count; ++cls) {
+    magazine& m = magazines_[cls];
+    arena_.give(cls, m.slots.data(), m.count);
+    m.count = 0;
+    if (m.credits != 0) arena_.unreserve(cls, m.credits);
+    m.credits = 0;
+  }
+}
+
+}  // namespace csp::inline v0::detail

@@ -1,0 +1,67 @@
+// The only place that jumps between stacks and swaps what belongs to a task: errno and the C++ exception globals.
+//
+// A switch has two halves. leave() saves the globals of the one that goes, loads those of the one that comes, and
+// jumps. arrive() runs on the other stack, first of all: it stores where the left stack can be resumed and runs its
+// commit. Only then is the left task published, so nobody can resume a stack that is still in use.
+// The processor travels in the jump's argument: the side that arrives may have parked on another thread.
+#pragma once
+
+#include "sched/base/sanitizer.h"
+#include "sched/processor.h"
+#include "sched/task.h"
+
+#include <boost/context/detail/fcontext.hpp>
+
+#include <cerrno>
+
+namespace csp::inline v0::detail {
+
+struct switcher {
+  /// From the running task or the root (`from` null) to `to`, a started task, or the root (null). `commit` runs on the
+  /// other side. Returns the processor that this stack was resumed on.
+  CSP_SWITCH_FUNCTION processor& leave(processor& here, task* from, task* to, commit_function commit, void* argument,
+                                       bool last) noexcept {
+    context& source = from != nullptr ? from->context : here.root_;
+    context& target = to != nullptr ? to->context : here.root_;
+    here.left_.set(from);
+    here.commit_.set(commit);
+    here.commit_argument_.set(argument);
+    here.current_.set(to);
+    here.count.switches.add(1);
+    if (from != nullptr) {
+      from->saved_errno = *here.errno_;
+      from->exceptions = *here.exceptions_;
+    }
+    if (to != nullptr) {
+      *here.errno_ = to->saved_errno;
+      *here.exceptions_ = to->exceptions;
+    } else {
+      *here.exceptions_ = exception_globals{};
+    }
+    sanitizer::before_jump(source.fiber, target.fiber, last);
+    const auto transfer = boost::context::detail::jump_fcontext(target.resume_point, &here);
+    return arrive(transfer, source);
+  }
+
+  /// The second half; `self` is the context that has just been resumed or started.
+  CSP_SWITCH_FUNCTION processor& arrive(boost::context::detail::transfer_t transfer, context& self) noexcept {
+    processor& here = *static_cast<processor*>(transfer.data);
+    task* const left = here.left_.get();
+    context& source = left != nullptr ? left->context : here.root_;
+    sanitizer::after_jump(source.fiber, self.fiber, left == nullptr);
+    source.resume_point = transfer.fctx;
+    here.commit_.get()(here, left, here.commit_argument_.get());
+    sanitizer::become(self.fiber);
+    return here;
+  }
+
+  /// On a stack whose task has ended: the next task starts on the same stack, without a jump.
+  CSP_SWITCH_FUNCTION void replace(processor& here, task& next) noexcept {
+    here.current_.set(&next);
+    here.count.switches.add(1);
+    *here.errno_ = next.saved_errno;
+    *here.exceptions_ = next.exceptions;
+  }
+};
+
+}  // namespace csp::inline v0::detail

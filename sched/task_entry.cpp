@@ -1,0 +1,164 @@
+#include "sched/task_entry.h"
+
+#include "sched/base/fatal.h"
+#include "sched/base/tls.h"
+#include "sched/canceled.h"
+#include "sched/join_state.h"
+#include "sched/scheduler_core.h"
+#include "sched/switch.h"
+
+#include <cxxabi.h>
+
+#include <cstdio>
+#include <exception>
+
+namespace csp::inline v0::detail {
+namespace {
+
+// An exception of a detached task has nobody to go to.
+[[noreturn]] void die_of_exception() noexcept {
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    fatal("an exception left a detached task", error.what());
+  } catch (...) {
+    const std::type_info* const type = abi::__cxa_current_exception_type();
+    fatal("an exception left a detached task", type != nullptr ? type->name() : "of unknown type");
+  }
+}
+
+// Runs the callable of a task from beginning to end. Nothing leaves it.
+void run_body(task& self) noexcept {
+  sanitizer::observe(&self);
+  const task_operations& operations = *self.operations;
+  void* const payload = self.payload();
+  if (self.cancel_requested()) [[unlikely]] {
+    operations.destroy(payload);
+    if (operations.joinable()) {
+      static_cast<join_state*>(payload)->error = std::make_exception_ptr(canceled());
+    }
+    return;
+  }
+  try {
+    operations.invoke(payload);
+  } catch (const canceled&) {
+    if (operations.joinable()) {
+      static_cast<join_state*>(payload)->error = std::current_exception();
+    }
+  } catch (...) {
+    if (!operations.joinable()) {
+      die_of_exception();
+    }
+    static_cast<join_state*>(payload)->error = std::current_exception();
+  }
+  if (self.shields != 0) {
+    fatal("a csp::shield outlived its task");
+  }
+}
+
+// The stack has been left for good; what still refers to the cell decides whether it is free.
+void leave_cell(processor& here, task& ended) noexcept {
+  if (ended.operations->joinable()) {
+    auto& join = *static_cast<join_state*>(ended.payload());
+    if ((join.record(join_state::stack_left) & join_state::result_destroyed) == 0) {
+      return;
+    }
+  }
+  here.cells.give(&ended);
+}
+
+void commit_end(processor& here, task* left, void*) noexcept {
+  stack_block* const block = left->stack;
+  check_stack_canary(*block);
+  block->owner.store(nullptr, std::memory_order_relaxed);
+  here.stacks.give(block);
+  here.stacks.return_credit(left->stack_class);
+  leave_cell(here, *left);
+}
+
+// What an ended task still does on its own stack: it wakes who joins it. Destroys the result if nobody can want it.
+void settle(task& ended) noexcept {
+  ended.generation.add(1);
+  if (!ended.operations->joinable()) {
+    return;
+  }
+  auto& join = *static_cast<join_state*>(ended.payload());
+  join.end.finish();
+  if ((join.record(join_state::ended) & join_state::handle_gone) != 0) {
+    ended.operations->destroy_result(&join);
+    static_cast<void>(join.record(join_state::result_destroyed));
+  }
+}
+
+// Runs the task that the stack was bound for, and after it as many unstarted ones as come in line: the stack goes on hot
+// and no switch is needed. Returns when the next one to run has another stack; null: the root.
+task* run_tasks(processor*& here) noexcept {
+  for (;;) {
+    task& self = *here->current();
+    run_body(self);
+    settle(self);
+    here = this_processor();
+    here->count.finished.add(1);
+    task* const next = here->take_next();
+    if (next == nullptr || next->context.resume_point != nullptr) {
+      return next;
+    }
+    if (next->stack_class != self.stack_class) {
+      bind_stack(*here, *next);
+      return next;
+    }
+    stack_block* const block = self.stack;
+    check_stack_canary(*block);
+    next->stack = block;
+    next->context = self.context;
+    next->context.resume_point = block;  // started; where to resume is stored when it parks
+    block->owner.store(next, std::memory_order_relaxed);
+    switcher::replace(*here, *next);
+    here->stacks.return_credit(self.stack_class);
+    leave_cell(*here, self);
+  }
+}
+
+// First function on every task stack. It never returns, so the sanitizers must not count its frame.
+[[noreturn]] CSP_FIRST_FRAME void enter_task(
+    boost::context::detail::transfer_t transfer) noexcept {
+  auto* here = static_cast<processor*>(transfer.data);
+  switcher::arrive(transfer, here->current()->context);
+  task* const next = run_tasks(here);
+  switcher::leave(*here, here->current(), next, commit_end, nullptr, true);
+  fatal("an ended task was resumed");
+}
+
+}  // namespace
+
+void bind_stack(processor& here, task& fresh) noexcept {
+  stack_block* const block = here.stacks.take(fresh.stack_class);
+  fresh.stack = block;
+  block->owner.store(&fresh, std::memory_order_relaxed);
+  sanitizer::bind(fresh.context.fiber, block->fiber, block->usable_bottom(), block->usable_size());
+  fresh.context.resume_point = boost::context::detail::make_fcontext(block->usable_top, block->usable_size(),
+                                                                     &enter_task);
+}
+
+void drop_handle(task& target) noexcept {
+  auto& join = *static_cast<join_state*>(target.payload());
+  if ((join.record(join_state::handle_gone) & join_state::ended) == 0) {
+    return;
+  }
+  target.operations->destroy_result(&join);
+  if ((join.record(join_state::result_destroyed) & join_state::stack_left) != 0) {
+    recycle_cell(target);
+  }
+}
+
+void recycle_cell(task& cell) noexcept {
+  if (processor* const here = this_processor()) {
+    here->cells.give(&cell);
+    return;
+  }
+  task* only = &cell;
+  sanitizer::publish(only);
+  cell_arena::instance().give(&only, 1);
+}
+
+}  // namespace csp::inline v0::detail

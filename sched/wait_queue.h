@@ -1,0 +1,80 @@
+// A FIFO of wait nodes. Guarded by the lock of the channel or other object that it belongs to.
+#pragma once
+
+#include "sched/waiter.h"
+
+namespace csp::inline v0::detail {
+
+class wait_queue {
+ public:
+  [[nodiscard]] bool empty() const noexcept { return head_.get() == nullptr; }
+
+  /// Appends a node that is in no queue. Lock held.
+  CSP_ALWAYS_INLINE void push(wait_node& node) noexcept {
+    node.next = nullptr;
+    node.previous = tail_;
+    node.linked = true;
+    if (tail_ != nullptr) {
+      tail_->next = &node;
+    } else {
+      head_.set(&node);
+    }
+    tail_ = &node;
+  }
+
+  /// Puts a node at the head: a waiter that was woken in vain keeps its turn. Lock held.
+  void push_front(wait_node& node) noexcept {
+    wait_node* const first = head_.get();
+    node.previous = nullptr;
+    node.next = first;
+    node.linked = true;
+    if (first != nullptr) {
+      first->previous = &node;
+    } else {
+      tail_ = &node;
+    }
+    head_.set(&node);
+  }
+
+  /// Takes out a node if it is still linked. Lock held.
+  void remove(wait_node& node) noexcept {
+    if (!node.linked) {
+      return;
+    }
+    node.linked = false;
+    if (node.previous != nullptr) {
+      node.previous->next = node.next;
+    } else {
+      head_.set(node.next);
+    }
+    if (node.next != nullptr) {
+      node.next->previous = node.previous;
+    } else {
+      tail_ = node.previous;
+    }
+  }
+
+  /// Takes nodes from the head until one's wait is won; null when the queue is empty. Lock held. The caller delivers
+  /// and then makes the node's owner ready, after unlocking.
+  [[nodiscard]] CSP_ALWAYS_INLINE wait_node* pop_winner() noexcept {
+    while (wait_node* const node = head_.get()) {
+      head_.set(node->next);
+      if (node->next != nullptr) {
+        node->next->previous = nullptr;
+      } else {
+        tail_ = nullptr;
+      }
+      node->linked = false;
+      if (node->owner->claim(*node)) [[likely]] {
+        return node;
+      }
+    }
+    return nullptr;
+  }
+
+ private:
+  relaxed<wait_node*> head_;  // also glanced at without the lock, to skip an empty queue
+  wait_node* tail_ = nullptr;
+};
+
+}  // namespace csp::inline v0::detail

@@ -1,0 +1,49 @@
+#include "sched/waiter.h"
+
+#include "sched/wait_queue.h"
+
+#include <sched.h>
+
+namespace csp::inline v0::detail {
+
+bool waiter::cancel_wait() noexcept {
+  // [W4] acquire: pairs with [W1] and [W3].
+  std::uint64_t word = word_.load(std::memory_order_acquire);
+  if ((word & phase_mask) == open) {
+    return cancellable_.get() && claim(word, wake_reason::canceled);
+  }
+  if ((word & phase_mask) != exclusive) {
+    return false;
+  }
+  // From here until the flag falls the owner cannot leave its wait, so its node, queue and lock stay alive.
+  std::uint32_t nobody = 0;
+  if (!canceller_inside_.compare_exchange_strong(nobody, 1, std::memory_order_acquire, std::memory_order_relaxed)) {
+    return false;  // another canceller is at it
+  }
+  // Pairs with the light fence in leave_exclusive().
+  asymmetric_fence::heavy();
+  bool won = false;
+  if ((word_.load(std::memory_order_acquire) & phase_mask) == exclusive) {
+    spinlock& lock = *lock_.get();
+    const spinlock_guard guard(lock);
+    wait_node& node = *node_.get();
+    if (node.linked) {
+      queue_.get()->remove(node);
+      outcome_ = wake_reason::canceled;
+      won = true;
+    }
+  }
+  // release: pairs with the acquire in await_canceller(); our last look at the queue comes before.
+  canceller_inside_.store(0, std::memory_order_release);
+  return won;
+}
+
+void waiter::await_canceller() noexcept {
+  // acquire: pairs with the release in cancel_wait(). The canceller holds the flag for a few instructions; it may have
+  // been preempted, hence the yield.
+  while (canceller_inside_.load(std::memory_order_acquire) != 0) {
+    ::sched_yield();
+  }
+}
+
+}  // namespace csp::inline v0::detail

@@ -1,0 +1,142 @@
+// Who waits: the part of a task, or of a plain thread, that its rivals reach; and its place in one queue.
+//
+// A wait is *exclusive* when it has one queue and no deadline: then the queue's lock decides it, and a canceller takes
+// that lock too. Every other wait is *open*: one compare-and-swap on the word decides it. Either way exactly one party
+// wins; it stores the outcome, delivers, and makes the owner runnable once.
+//
+// Invariants
+// - The word is published (exclusive or open) only when the owner's context has been saved, under the locks of all
+//   queues that it is linked in; a rival that holds such a lock sees a sleeper that is fully parked.
+// - Waiters are type-stable: blocks are pooled and never freed, so a canceller or a timer may look at a stale one.
+//   The wait's number in the word tells it that it came too late.
+#pragma once
+
+#include "sched/base/clock.h"
+#include "sched/base/config.h"
+#include "sched/base/relaxed.h"
+#include "sched/base/spinlock.h"
+
+#include <atomic>
+#include <cstdint>
+
+namespace csp::inline v0::detail {
+
+class waiter;
+class wait_queue;
+
+/// What ended a wait. Values from `first_case` on are the index of the winning node.
+enum class wake_reason : std::uint32_t { none, timeout, canceled, first_case };
+
+/// One place in one wait queue; lives in the waiting operation's frame. Guarded by the queue's lock.
+struct wait_node {
+  wait_node* next = nullptr;
+  wait_node* previous = nullptr;
+  waiter* owner = nullptr;
+  std::uint64_t ticket = 0;  // the word of an open wait; 0 for an exclusive one
+  void* slot = nullptr;      // where the value comes from or goes to
+  std::uint32_t index = 0;   // which case of its owner's wait this is
+  bool linked = false;
+  bool closed = false;       // set by the winner: woken by close(), no value moved
+};
+
+class waiter {
+ public:
+  enum class kind : std::uint8_t { task, thread };
+
+  explicit waiter(kind what) noexcept : kind_(what) {}
+  waiter(const waiter&) = delete;
+  waiter& operator=(const waiter&) = delete;
+
+  [[nodiscard]] bool is_task() const noexcept { return kind_ == kind::task; }
+  /// Of a plain thread's block: its thread's __builtin_thread_pointer(), by which a mutex knows its owner.
+  [[nodiscard]] const void* thread_identity() const noexcept { return thread_identity_; }
+
+  /// The word that the next open wait will publish. Owner only.
+  [[nodiscard]] std::uint64_t next_ticket() const noexcept {
+    return (word_.load(std::memory_order_relaxed) & ~phase_mask) + tag_step + open;
+  }
+
+  /// Makes an open wait decidable. The committer, holding every lock of the wait.
+  void publish_open(std::uint64_t ticket, bool cancellable) noexcept {
+    cancellable_.set(cancellable);
+    // [W1] release: pairs with [W2]; a timer or canceller that wins sees what the owner stored before.
+    word_.store(ticket, std::memory_order_release);
+  }
+
+  /// Makes an exclusive wait visible to a canceller. The committer, holding `lock`.
+  void publish_exclusive(wait_node& node, wait_queue& queue, spinlock& lock, bool cancellable) noexcept {
+    node_.set(&node);
+    queue_.set(&queue);
+    lock_.set(&lock);
+    const std::uint64_t tag = (word_.load(std::memory_order_relaxed) & ~phase_mask) + tag_step;
+    // [W3] release: pairs with [W4]; the canceller sees node, queue and lock.
+    word_.store(tag + (cancellable ? exclusive : idle), std::memory_order_release);
+  }
+
+  /// Tries to decide an open wait; true for the one winner, who then must call make_ready. Any thread.
+  [[nodiscard]] bool claim(std::uint64_t ticket, wake_reason reason) noexcept {
+    // [W2] acquire: pairs with [W1]. release: pairs with the acquire of a loser, who learns nothing but the loss.
+    if (!word_.compare_exchange_strong(ticket, (ticket & ~phase_mask) + claimed, std::memory_order_acq_rel,
+                                       std::memory_order_relaxed)) {
+      return false;
+    }
+    outcome_ = reason;
+    return true;
+  }
+
+  /// Decides the wait that `node` belongs to. Holding the lock of the queue that the node was taken from.
+  [[nodiscard]] CSP_ALWAYS_INLINE bool claim(wait_node& node) noexcept {
+    const auto reason = static_cast<wake_reason>(static_cast<std::uint32_t>(wake_reason::first_case) + node.index);
+    if (node.ticket == 0) {
+      outcome_ = reason;
+      return true;
+    }
+    return claim(node.ticket, reason);
+  }
+
+  /// The answer, for the owner after its wait.
+  [[nodiscard]] wake_reason outcome() const noexcept { return outcome_; }
+  void set_outcome(wake_reason reason) noexcept { outcome_ = reason; }
+
+  /// After an exclusive wait: no canceller may still look at its queue when the owner goes on. Owner only.
+  CSP_ALWAYS_INLINE void leave_exclusive() noexcept {
+    word_.store(word_.load(std::memory_order_relaxed) & ~phase_mask, std::memory_order_relaxed);
+    // Pairs with the heavy fence in cancel_wait(): the canceller sees an idle word, or is seen here.
+    asymmetric_fence::light();
+    if (canceller_inside_.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+      await_canceller();
+    }
+  }
+
+  /// Ends the owner's present wait, if it is in a cancellable one, with wake_reason::canceled; true when this call did,
+  /// and then it must make the owner ready. The caller has raised the cancel flag and passed a heavy fence after it.
+  [[nodiscard]] CSP_API bool cancel_wait() noexcept;
+
+ private:
+  static constexpr std::uint64_t idle = 0;       // runs, or waits and cannot be cancelled
+  static constexpr std::uint64_t open = 1;       // waits; a compare-and-swap decides
+  static constexpr std::uint64_t claimed = 2;    // an open wait that somebody has won
+  static constexpr std::uint64_t exclusive = 3;  // waits; the lock of its one queue decides
+  static constexpr std::uint64_t phase_mask = 3;
+  static constexpr std::uint64_t tag_step = 4;
+
+  CSP_API CSP_NOINLINE void await_canceller() noexcept;
+
+  std::atomic<std::uint64_t> word_{0};
+  relaxed<wait_node*> node_;
+  relaxed<wait_queue*> queue_;
+  relaxed<spinlock*> lock_;
+  std::atomic<std::uint32_t> canceller_inside_{0};
+  wake_reason outcome_ = wake_reason::none;
+  relaxed<bool> cancellable_;  // of the present open wait
+  const kind kind_;
+
+ protected:
+  const void* thread_identity_ = nullptr;  // set by the thread that owns a thread block
+};
+
+/// Makes the owner of a decided wait runnable: a task is pushed to a run queue, a thread is unparked. Called once, by
+/// the winner, holding no lock. Never allocates, never fails. `owner` may be gone when this returns.
+CSP_API void make_ready(waiter& owner) noexcept;
+
+}  // namespace csp::inline v0::detail
