@@ -131,9 +131,8 @@ job_result run_stages(const job_options& options, unsigned processors) {
 }  // namespace
 
 job_result run_job(const job_options& options) {
-  const csp::options scheduler{.processors = options.processors};
-  const unsigned processors = csp::scheduler(scheduler).processors();  // asked, never started
-  return csp::run(scheduler, [&] { return run_stages(options, processors); });
+  const unsigned processors = csp::scheduler(options.scheduler).processors();  // asked, never started
+  return csp::run(options.scheduler, [&] { return run_stages(options, processors); });
 }
 
 }  // namespace wordcount

@@ -25,10 +25,10 @@ namespace wordcount {
 
 struct job_options {
   std::vector<std::string> roots;
-  unsigned readers = 4;     // how many files are read at a time, at most
-  unsigned processors = 0;  // 0: CSP_PROCESSORS if set, else all that there are
-  bool progress = false;    // show it on stderr
-  bool errors = true;       // print them to stderr; they are counted in any case
+  csp::options scheduler{};  // by default all processors
+  unsigned readers = 4;      // how many files are read at a time, at most
+  bool progress = false;     // show it on stderr
+  bool errors = true;        // print them to stderr; they are counted in any case
 };
 
 struct job_result {
