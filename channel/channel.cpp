@@ -22,19 +22,12 @@ bool channel_base::close() noexcept {
   return true;
 }
 
-op_status channel_base::wait_in(wait_queue& queue, wait_node& node, wait_kind kind, nanos deadline) {
-  if (deadline != never && deadline <= current_time()) {
+op_status channel_base::wait_in_until(wait_queue& queue, wait_node& node, wait_kind kind, nanos deadline) {
+  if (deadline <= current_time()) {
     lock.unlock();
     return op_status::timeout;
   }
-  switch (wait_in_queue_locked(queue, lock, node, kind, deadline)) {
-    case wake_reason::timeout:
-      return op_status::timeout;
-    case wake_reason::canceled:
-      return op_status::canceled;
-    default:
-      return node.closed ? op_status::closed : op_status::ok;
-  }
+  return status_of(wait_in_queue_locked(queue, lock, node, kind, deadline), node);
 }
 
 }  // namespace csp::inline v0::detail

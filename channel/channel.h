@@ -83,8 +83,15 @@ class CSP_API channel_base {
  protected:
   virtual ~channel_base() = default;
 
-  /// Waits in one of the queues until `deadline`; the lock is held and is released. The node's slot is set.
-  op_status wait_in(wait_queue& queue, wait_node& node, wait_kind kind, nanos deadline);
+  /// Waits in one of the queues until `deadline`; the lock is held and is released. The node's slot is set. Inlined: see
+  /// switch_task.h on frames below a switch.
+  CSP_ALWAYS_INLINE op_status wait_in(wait_queue& queue, wait_node& node, wait_kind kind, nanos deadline) {
+    if (deadline != never) {
+      return wait_in_until(queue, node, kind, deadline);
+    }
+    exclusive_wait request{queue, lock, node, kind, true};
+    return status_of(wait_exclusive(request), node);
+  }
 
   relaxed<bool> closed_;           // written under lock
   relaxed<std::size_t> count_;     // values in the buffer; written under lock
@@ -92,6 +99,15 @@ class CSP_API channel_base {
   const std::size_t capacity_;
 
  private:
+  op_status wait_in_until(wait_queue& queue, wait_node& node, wait_kind kind, nanos deadline);
+
+  static constexpr op_status status_of(wake_reason reason, const wait_node& node) noexcept {
+    return reason == wake_reason::timeout    ? op_status::timeout
+           : reason == wake_reason::canceled ? op_status::canceled
+           : node.closed                     ? op_status::closed
+                                             : op_status::ok;
+  }
+
   std::atomic<std::size_t> references_{1};
 };
 
@@ -107,7 +123,7 @@ class channel final : public channel_base {
       : channel_base(capacity), ring_(capacity != 0 ? std::allocator<T>().allocate(capacity) : nullptr) {}
 
   /// Sends: moves from `value` only when the answer is ok. Waits until `deadline` (never: without limit).
-  op_status send(T& value, nanos deadline) {
+  CSP_ALWAYS_INLINE op_status send(T& value, nanos deadline) {
     if (must_cancel(this_processor())) [[unlikely]] {
       return op_status::canceled;
     }
@@ -124,7 +140,7 @@ class channel final : public channel_base {
   }
 
   /// The same, or would_block.
-  op_status try_send(T& value) noexcept {
+  CSP_ALWAYS_INLINE op_status try_send(T& value) noexcept {
     lock.lock();
     handoff result;
     const attempt outcome = try_send_locked(value, result);
@@ -133,7 +149,7 @@ class channel final : public channel_base {
   }
 
   /// Receives into an empty `out`. Waits until `deadline` (never: without limit).
-  op_status receive(std::optional<T>& out, nanos deadline) {
+  CSP_ALWAYS_INLINE op_status receive(std::optional<T>& out, nanos deadline) {
     if (must_cancel(this_processor())) [[unlikely]] {
       return op_status::canceled;
     }
@@ -150,7 +166,7 @@ class channel final : public channel_base {
   }
 
   /// The same, or would_block.
-  op_status try_receive(std::optional<T>& out) noexcept {
+  CSP_ALWAYS_INLINE op_status try_receive(std::optional<T>& out) noexcept {
     lock.lock();
     handoff result;
     const attempt outcome = try_receive_locked(out, result);

@@ -63,9 +63,9 @@ template <class Self, class T>
 class send_end {
  public:
   /// Sends; blocks until the value is buffered or received. `value` is moved from only on success. Cancellation point.
-  void send(T&& value) const { send_now(value); }
+  CSP_ALWAYS_INLINE void send(T&& value) const { send_now(value); }
   /// The same with a copy, made first.
-  void send(const T& value) const
+  CSP_ALWAYS_INLINE void send(const T& value) const
     requires std::is_copy_constructible_v<T>
   {
     T copy(value);
@@ -133,7 +133,7 @@ class send_end {
 
  private:
   [[nodiscard]] const Self& self() const noexcept { return static_cast<const Self&>(*this); }
-  void send_now(T& value) const {
+  CSP_ALWAYS_INLINE void send_now(T& value) const {
     const auto& channel = self().pointer();
     if (!channel) [[unlikely]] {
       wait_for_ever();
@@ -163,7 +163,7 @@ class receive_iterator {
 
   [[nodiscard]] T& operator*() const noexcept { return *current_; }
   [[nodiscard]] T* operator->() const noexcept { return &*current_; }
-  receive_iterator& operator++() {
+  CSP_ALWAYS_INLINE receive_iterator& operator++() {
     current_.reset();
     if (source_->receive(current_, never) == op_status::canceled) {
       throw canceled();
@@ -186,7 +186,7 @@ template <class Self, class T>
 class receive_end {
  public:
   /// Receives; blocks until there is a value. nullopt: the channel is closed and drained. Cancellation point.
-  [[nodiscard]] std::optional<T> recv() const {
+  [[nodiscard]] CSP_ALWAYS_INLINE std::optional<T> recv() const {
     std::optional<T> value;
     static_cast<void>(receive_now(value));
     return value;
@@ -246,7 +246,7 @@ class receive_end {
 
  private:
   [[nodiscard]] const Self& self() const noexcept { return static_cast<const Self&>(*this); }
-  op_status receive_now(std::optional<T>& value) const {
+  CSP_ALWAYS_INLINE op_status receive_now(std::optional<T>& value) const {
     const auto& channel = self().pointer();
     if (!channel) [[unlikely]] {
       wait_for_ever();

@@ -20,7 +20,8 @@ bool completion::wait(wait_kind kind, bool cancellable) {
     lock_.unlock();
     return true;
   }
-  return wait_exclusive(waiting_, lock_, node, kind, cancellable) != wake_reason::canceled;
+  exclusive_wait request{waiting_, lock_, node, kind, cancellable};
+  return wait_exclusive(request) != wake_reason::canceled;
 }
 
 }  // namespace csp::inline v0::detail

@@ -37,6 +37,8 @@ class watcher {
   /// Milliseconds since start, as of the last tick; what tasks note when they begin to wait. Any thread.
   [[nodiscard]] std::uint32_t ticks() const noexcept { return ticks_.get(); }
 
+  [[nodiscard]] const relaxed<std::uint32_t>& ticks_counter() const noexcept { return ticks_; }
+
   /// Forgets what it saw; before a start.
   void reset();
 

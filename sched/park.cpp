@@ -1,6 +1,6 @@
 #include "sched/park.h"
 
-#include "sched/base/fatal.h"
+
 #include "sched/scheduler_core.h"
 #include "sched/thread_block.h"
 
@@ -8,68 +8,6 @@
 
 namespace csp::inline v0::detail {
 namespace {
-
-[[nodiscard]] task* current_task(const processor* here) noexcept {
-  if (here == nullptr) {
-    return nullptr;
-  }
-  task* const self = here->current();
-  require(self != nullptr, "a blocking operation was called where nothing may wait (a timer callback?)");
-  return self;
-}
-
-[[nodiscard]] bool may_cancel(const processor& here, const task& self) noexcept {
-  return self.shields == 0 && here.thread_exceptions()->uncaught == 0;
-}
-
-void note_wait(const processor& here, task& self, wait_kind kind) noexcept {
-  self.waits_for.set(kind);
-  self.waiting_since.set(here.core().coarse_time());
-}
-
-// --- one queue --------------------------------------------------------------------------------------------------------
-
-// Runs on another stack than the waiter's, or on a waiting thread's own before it sleeps.
-// Returns whom to make ready after the unlock.
-[[nodiscard]] waiter* publish(waiter& owner, exclusive_wait& request) noexcept {
-  owner.publish_exclusive(request.node, request.queue, request.lock, request.cancellable);
-  return request.before_unlock != nullptr ? request.before_unlock(request.argument) : nullptr;
-}
-
-void commit_exclusive(processor&, task* left, void* argument) noexcept {
-  auto& request = *static_cast<exclusive_wait*>(argument);
-  waiter* const other = publish(*left, request);
-  // Pairs with the heavy fence between request_cancel() and interrupt_wait(): the canceller sees this wait, or its
-  // request is seen here.
-  asymmetric_fence::light();
-  const bool cancel_now = request.cancellable && left->cancel_requested();
-  if (cancel_now) [[unlikely]] {
-    request.queue.remove(request.node);
-    left->set_outcome(wake_reason::canceled);
-  }
-  request.lock.unlock();
-  // The waiter may be gone from here on, unless it was cancelled just now.
-  if (cancel_now) [[unlikely]] {
-    make_ready(*left);
-  }
-  if (other != nullptr) [[unlikely]] {
-    make_ready(*other);
-  }
-}
-
-wake_reason wait_as_thread(exclusive_wait& request) {
-  thread_block& self = static_cast<thread_block&>(*request.node.owner);
-  request.cancellable = false;
-  waiter* const other = publish(self, request);
-  request.lock.unlock();
-  if (other != nullptr) {
-    make_ready(*other);
-  }
-  while (!self.parker.park_until(never)) {
-  }
-  self.leave_exclusive();
-  return self.outcome();
-}
 
 // --- many queues, deadline --------------------------------------------------------------------------------------------
 
@@ -107,7 +45,7 @@ void commit_open(processor& here, task* left, void* argument) noexcept {
   }
 }
 
-wake_reason wait_as_thread(open_wait& request) {
+CSP_NOINLINE wake_reason wait_as_thread(open_wait& request) {
   auto& self = static_cast<thread_block&>(request.owner);
   self.publish_open(request.ticket, false);
   waiter* const other = request.before_unlock != nullptr ? request.before_unlock(request.argument) : nullptr;
@@ -129,7 +67,7 @@ wake_reason wait_as_thread(open_wait& request) {
 }
 
 [[nodiscard]] waiter& calling_waiter() {
-  task* const self = current_task(this_processor());
+  task* const self = waiting_task(this_processor());
   if (self != nullptr) {
     return *self;
   }
@@ -137,6 +75,57 @@ wake_reason wait_as_thread(open_wait& request) {
 }
 
 }  // namespace
+
+// --- one queue --------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// Runs on another stack than the waiter's, or on a waiting thread's own before it sleeps. Returns whom to make ready
+// after the unlock.
+[[nodiscard]] CSP_ALWAYS_INLINE waiter* publish(waiter& owner, exclusive_wait& request) noexcept {
+  owner.publish_exclusive(request.node, request.queue, request.lock, request.cancellable);
+  return request.before_unlock != nullptr ? request.before_unlock(request.argument) : nullptr;
+}
+
+}  // namespace
+
+void commit_exclusive(processor&, task* left, void* argument) noexcept {
+  auto& request = *static_cast<exclusive_wait*>(argument);
+  waiter* const other = publish(*left, request);
+  // Pairs with the heavy fence between request_cancel() and interrupt_wait(): the canceller sees this wait, or its
+  // request is seen here.
+  asymmetric_fence::light();
+  const bool cancel_now = request.cancellable && left->cancel_requested();
+  if (cancel_now) [[unlikely]] {
+    request.queue.remove(request.node);
+    left->set_outcome(wake_reason::canceled);
+  }
+  request.lock.unlock();
+  // The waiter may be gone from here on, unless it was cancelled just now.
+  if (cancel_now) [[unlikely]] {
+    make_ready(*left);
+  }
+  if (other != nullptr) [[unlikely]] {
+    make_ready(*other);
+  }
+}
+
+wake_reason wait_as_thread(exclusive_wait& request) {
+  thread_block& self = this_thread_block();
+  request.node.owner = &self;
+  request.at_front ? request.queue.push_front(request.node) : request.queue.push(request.node);
+  request.node.ticket = 0;
+  request.cancellable = false;
+  waiter* const other = publish(self, request);
+  request.lock.unlock();
+  if (other != nullptr) {
+    make_ready(*other);
+  }
+  while (!self.parker.park_until(never)) {
+  }
+  self.leave_exclusive();
+  return self.outcome();
+}
 
 void make_ready(waiter& owner) noexcept {
   require_no_locks("make_ready");
@@ -158,31 +147,6 @@ void make_ready(waiter& owner) noexcept {
   }
   core.ready_outside.push(&woken);
   core.notify_from_outside();
-}
-
-wake_reason wait_exclusive(exclusive_wait& request) {
-  processor* const here = this_processor();
-  wait_node& node = request.node;
-  node.ticket = 0;
-  task* const self = current_task(here);
-  if (self == nullptr) {
-    node.owner = &this_thread_block();
-    request.at_front ? request.queue.push_front(node) : request.queue.push(node);
-    return wait_as_thread(request);
-  }
-  request.cancellable = request.cancellable && may_cancel(*here, *self);
-  node.owner = self;
-  request.at_front ? request.queue.push_front(node) : request.queue.push(node);
-  note_wait(*here, *self, request.kind);
-  here->park(commit_exclusive, &request);
-  self->leave_exclusive();
-  self->waits_for.set(wait_kind::none);
-  return self->outcome();
-}
-
-wake_reason wait_exclusive(wait_queue& queue, spinlock& lock, wait_node& node, wait_kind kind, bool cancellable) {
-  exclusive_wait request{queue, lock, node, kind, cancellable};
-  return wait_exclusive(request);
 }
 
 open_wait::open_wait(wait_kind why) : owner(calling_waiter()), ticket(owner.next_ticket()), kind(why) {}
@@ -226,19 +190,12 @@ void wait_for_ever() {
   cancellation_point();
   wait_node node;
   lock.lock();
-  static_cast<void>(wait_exclusive(queue, lock, node, wait_kind::forever, true));
+  exclusive_wait request{queue, lock, node, wait_kind::forever, true};
+  static_cast<void>(wait_exclusive(request));
   throw canceled();
 }
 
-void yield() {
-  processor* const here = this_processor();
-  if (here == nullptr || here->current() == nullptr) {
-    ::sched_yield();
-    return;
-  }
-  cancellation_point(here);
-  here->yield();
-}
+void yield_thread() noexcept { ::sched_yield(); }
 
 nanos current_time() noexcept {
   const processor* const here = this_processor();

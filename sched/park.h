@@ -8,6 +8,7 @@
 #include "sched/base/spinlock.h"
 #include "sched/base/tls.h"
 #include "sched/canceled.h"
+#include "sched/exclusive_wait.h"
 #include "sched/processor.h"
 #include "sched/wait_queue.h"
 
@@ -23,7 +24,7 @@ namespace csp::inline v0::detail {
     return false;
   }
   const task* const self = here->current();
-  return self != nullptr && self->cancel_requested() && self->shields == 0 && here->thread_exceptions()->uncaught == 0;
+  return self != nullptr && self->cancel_requested() && may_cancel(*here, *self);
 }
 
 /// The check that every cancellation point makes first.
@@ -33,26 +34,6 @@ CSP_ALWAYS_INLINE void cancellation_point(const processor* here) {
   }
 }
 CSP_ALWAYS_INLINE void cancellation_point() { cancellation_point(this_processor()); }
-
-/// Waits in one queue, without a deadline. `lock` guards the queue, is held, and is released. The node is linked here,
-/// at the tail; its slot and index are the caller's. Returns wake_reason::canceled (the node is out of the queue), or
-/// first_case + node.index when a rival took it. From a task or a plain thread.
-[[nodiscard]] CSP_API wake_reason wait_exclusive(wait_queue& queue, spinlock& lock, wait_node& node, wait_kind kind,
-                                                 bool cancellable);
-/// The same with more to say.
-struct exclusive_wait {
-  wait_queue& queue;
-  spinlock& lock;
-  wait_node& node;
-  wait_kind kind;
-  bool cancellable;
-  bool at_front = false;  // keeps its turn after a wake in vain
-  /// Runs under the lock, when the waiter's stack has been left and before anybody can wake it; whom it returns is made
-  /// ready after the unlock.
-  waiter* (*before_unlock)(void* argument) noexcept = nullptr;
-  void* argument = nullptr;
-};
-[[nodiscard]] CSP_API wake_reason wait_exclusive(exclusive_wait& request);
 
 /// A wait in any number of queues, with a deadline. The caller links nodes with `owner` and `ticket` taken from here.
 struct open_wait {
@@ -65,7 +46,7 @@ struct open_wait {
   nanos deadline = never;
   std::span<spinlock* const> locks;  // held; released in this order, each once
   bool cancellable = true;
-  waiter* (*before_unlock)(void* argument) noexcept = nullptr;  // as in exclusive_wait
+  release_function before_unlock = nullptr;  // as in exclusive_wait
   void* argument = nullptr;
 };
 
@@ -79,8 +60,19 @@ CSP_API void sleep_until(nanos deadline);
 /// Waits for ever (a nil channel); ends only by cancellation, which it throws.
 [[noreturn]] CSP_API void wait_for_ever();
 
+/// Lets other threads run: the yield of a plain thread.
+CSP_API void yield_thread() noexcept;
+
 /// Lets other tasks run; in a plain thread, other threads. Throws canceled.
-CSP_API void yield();
+CSP_ALWAYS_INLINE void yield() {
+  processor* const here = this_processor();
+  if (here == nullptr || here->current() == nullptr) [[unlikely]] {
+    yield_thread();
+    return;
+  }
+  cancellation_point(here);
+  here->yield();
+}
 
 /// Now, by the clock of the calling task's scheduler; the steady clock in a plain thread.
 [[nodiscard]] CSP_API nanos current_time() noexcept;

@@ -3,8 +3,7 @@
 #include "sched/base/fatal.h"
 #include "sched/base/tls.h"
 #include "sched/scheduler_core.h"
-#include "sched/switch.h"
-#include "sched/task_entry.h"
+#include "sched/switch_task.h"
 
 #include <cxxabi.h>
 
@@ -30,6 +29,7 @@ processor::processor() noexcept {
 
 void processor::assign(scheduler_core& core, unsigned index, std::uint64_t seed, bool spare) {
   core_.set(&core);
+  coarse_time_ = &core.monitor().ticks_counter();
   index_.set(index);
   spare_.set(spare);
   random = random_source(seed);
@@ -93,10 +93,7 @@ void processor::push_back(task& item) noexcept {
   overflow_.push(&item);
 }
 
-task* processor::take_own(bool next_first) noexcept {
-  if (task* const item = local_.pop(next_first)) [[likely]] {
-    return item;
-  }
+task* processor::refill() noexcept {
   task* items[refill_batch];
   std::uint32_t taken = ring_.pop(items, refill_batch);
   if (taken == 0) {
@@ -107,15 +104,6 @@ task* processor::take_own(bool next_first) noexcept {
     require(local_.push(items[i]), "the local queue is full after it was found empty");
   }
   return taken != 0 ? items[0] : nullptr;
-}
-
-task* processor::take_next() noexcept {
-  const std::int32_t budget = budget_.get() - 1;
-  budget_.set(budget);
-  if (budget <= 0 || inbox_.size() != 0) [[unlikely]] {
-    return nullptr;
-  }
-  return take_own(true);
 }
 
 void processor::ready(task& woken) noexcept {
@@ -173,30 +161,6 @@ bool processor::has_work(nanos now) const noexcept {
 }
 
 // --- on a task's stack ------------------------------------------------------------------------------------------------
-
-void processor::park(commit_function commit, void* argument) noexcept {
-  task* const self = current();
-  task* const next = take_next();
-  if (next != nullptr && next->context.resume_point == nullptr) [[unlikely]] {
-    bind_stack(*this, *next);
-  }
-  switcher::leave(*this, self, next, commit, argument, false);
-  // The edge from whoever made this task ready.
-  sanitizer::observe(self);
-}
-
-void processor::yield() noexcept {
-  task* const self = current();
-  task* const next = take_next();
-  if (next == nullptr && budget_.get() > 0 && inbox_.size() == 0) {
-    return;
-  }
-  if (next != nullptr && next->context.resume_point == nullptr) {
-    bind_stack(*this, *next);
-  }
-  switcher::leave(*this, self, next, &processor::commit_yielded, nullptr, false);
-  sanitizer::observe(self);
-}
 
 void processor::commit_yielded(processor& here, task* left, void*) noexcept {
   sanitizer::publish(left);

@@ -33,7 +33,7 @@ class scheduler_core;
 /// What a commit does for the task (null: the root) whose stack was just left; runs on another stack.
 using commit_function = void (*)(processor& here, task* left, void* argument) noexcept;
 
-class processor {
+class CSP_API processor {
  public:
   enum class step_result { ran, idle };
 
@@ -70,6 +70,7 @@ class processor {
   /// The running task; null on the root.
   [[nodiscard]] CSP_ALWAYS_INLINE task* current() const noexcept { return current_.get(); }
   /// Leaves the running task; `commit` publishes it. Returns when somebody has made it ready and a processor runs it.
+  /// Defined in switch_task.h, for the few functions that park.
   void park(commit_function commit, void* argument) noexcept;
   /// Lets others run first. Returns at once when there is nobody.
   void yield() noexcept;
@@ -106,6 +107,8 @@ class processor {
   [[nodiscard]] bool is_spare() const noexcept { return spare_.get(); }
   [[nodiscard]] parker& sleeper() noexcept { return parker_; }
   [[nodiscard]] std::uint64_t next_id() noexcept;
+  /// Milliseconds since the start, as of the monitor's last tick.
+  [[nodiscard]] std::uint32_t coarse_time() const noexcept { return coarse_time_->get(); }
   [[nodiscard]] exception_globals* thread_exceptions() const noexcept { return exceptions_; }
 
   /// Counters, written by the owner, read by anybody.
@@ -132,6 +135,7 @@ class processor {
 
   static void commit_yielded(processor& here, task* left, void* argument) noexcept;
   [[nodiscard]] task* take_own(bool next_first) noexcept;
+  [[nodiscard]] CSP_NOINLINE task* refill() noexcept;
   [[nodiscard]] task* choose() noexcept;
   void do_chores() noexcept;
   [[nodiscard]] task* take_pinned() noexcept;
@@ -155,6 +159,7 @@ class processor {
   local_queue<task> local_;
 
   context root_;
+  const relaxed<std::uint32_t>* coarse_time_ = nullptr;
   bool searching_ = false;
   bool pinned_turn_ = false;  // inbox and other queues take turns
   relaxed<clockid_t> thread_clock_;

@@ -4,8 +4,7 @@
 // about to run; taking from there costs a heavy fence and tears a talking pair apart. So a thief does that only when
 // the victim has made no switch for `patience`: it computes, and what waits there would wait on.
 #include "sched/scheduler_core.h"
-
-#include "sched/processor.h"
+#include "sched/switch_task.h"
 
 namespace csp::inline v0::detail {
 namespace {

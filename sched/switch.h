@@ -10,9 +10,15 @@
 #include "sched/processor.h"
 #include "sched/task.h"
 
-#include <boost/context/detail/fcontext.hpp>
-
-#include <cerrno>
+extern "C" {
+/// What a jump brings: where the left stack can be resumed, and the argument; as Boost's transfer_t.
+struct csp_transfer {
+  void* left;
+  void* argument;
+};
+/// Boost's jump_fcontext under a name that a shared libcsp exports (switch.cpp), so that user code can inline a park.
+CSP_API csp_transfer csp_switch_stack(void* to, void* argument);
+}
 
 namespace csp::inline v0::detail {
 
@@ -39,17 +45,16 @@ struct switcher {
       *here.exceptions_ = exception_globals{};
     }
     sanitizer::before_jump(source.fiber, target.fiber, last);
-    const auto transfer = boost::context::detail::jump_fcontext(target.resume_point, &here);
-    return arrive(transfer, source);
+    return arrive(csp_switch_stack(target.resume_point, &here), source);
   }
 
   /// The second half; `self` is the context that has just been resumed or started.
-  CSP_SWITCH_FUNCTION processor& arrive(boost::context::detail::transfer_t transfer, context& self) noexcept {
-    processor& here = *static_cast<processor*>(transfer.data);
+  CSP_SWITCH_FUNCTION processor& arrive(csp_transfer transfer, context& self) noexcept {
+    processor& here = *static_cast<processor*>(transfer.argument);
     task* const left = here.left_.get();
     context& source = left != nullptr ? left->context : here.root_;
     sanitizer::after_jump(source.fiber, self.fiber, left == nullptr);
-    source.resume_point = transfer.fctx;
+    source.resume_point = transfer.left;
     here.commit_.get()(here, left, here.commit_argument_.get());
     sanitizer::become(self.fiber);
     return here;

@@ -5,7 +5,9 @@
 #include "sched/canceled.h"
 #include "sched/join_state.h"
 #include "sched/scheduler_core.h"
-#include "sched/switch.h"
+#include "sched/switch_task.h"
+
+#include <boost/context/detail/fcontext.hpp>
 
 #include <cxxabi.h>
 
@@ -123,7 +125,7 @@ task* run_tasks(processor*& here) noexcept {
 [[noreturn]] CSP_FIRST_FRAME void enter_task(
     boost::context::detail::transfer_t transfer) noexcept {
   auto* here = static_cast<processor*>(transfer.data);
-  switcher::arrive(transfer, here->current()->context);
+  switcher::arrive({transfer.fctx, transfer.data}, here->current()->context);
   task* const next = run_tasks(here);
   switcher::leave(*here, here->current(), next, commit_end, nullptr, true);
   fatal("an ended task was resumed");

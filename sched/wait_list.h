@@ -37,8 +37,6 @@ class winner_list {
   wait_node** last_ = &first_;
 };
 
-using release_function = waiter* (*)(void* argument) noexcept;
-
 /// Waits in `queue`, guarded by `lock`, until `deadline`; timeout and canceled as in wait(). `node` is linked by this
 /// call; the lock is held and released. `before_unlock` as in exclusive_wait.
 [[nodiscard]] CSP_API wake_reason wait_in_queue_locked(wait_queue& queue, spinlock& lock, wait_node& node,

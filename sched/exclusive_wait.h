@@ -1,0 +1,75 @@
+// The commonest wait, in one queue and without a deadline, and yield: inlined into the user's code (see switch_task.h).
+// The other waits are in sched/park.h.
+#pragma once
+
+#include "sched/base/fatal.h"
+#include "sched/base/tls.h"
+#include "sched/switch_task.h"
+#include "sched/wait_queue.h"
+
+namespace csp::inline v0::detail {
+
+/// Whom a wait makes ready after it has released its locks; null: nobody.
+using release_function = waiter* (*)(void* argument) noexcept;
+
+/// A wait in one queue without a deadline. `lock` guards the queue, is held, and is released by the wait.
+struct exclusive_wait {
+  wait_queue& queue;
+  spinlock& lock;
+  wait_node& node;  // linked by the wait; slot and index are the caller's
+  wait_kind kind;
+  bool cancellable;
+  bool at_front = false;  // keeps its turn after a wake in vain
+  /// Runs under the lock, when the waiter's stack has been left and before anybody can wake it; whom it returns is made
+  /// ready after the unlock.
+  release_function before_unlock = nullptr;
+  void* argument = nullptr;
+};
+
+/// The running task of a processor's thread; null in a plain thread. Fatal where nothing may wait.
+[[nodiscard]] CSP_ALWAYS_INLINE task* waiting_task(const processor* here) noexcept {
+  if (here == nullptr) {
+    return nullptr;
+  }
+  task* const self = here->current();
+  require(self != nullptr, "a blocking operation was called where nothing may wait (a timer's callback?)");
+  return self;
+}
+
+/// False while the task is shielded or unwinds: then its waits cannot be cancelled.
+[[nodiscard]] CSP_ALWAYS_INLINE bool may_cancel(const processor& here, const task& self) noexcept {
+  return self.shields == 0 && here.thread_exceptions()->uncaught == 0;
+}
+
+/// What a report shows of a waiting task.
+CSP_ALWAYS_INLINE void note_wait(const processor& here, task& self, wait_kind kind) noexcept {
+  self.waits_for.set(kind);
+  self.waiting_since.set(here.coarse_time());
+}
+
+/// The commit of an exclusive wait; on another stack than the waiter's.
+CSP_API void commit_exclusive(processor& here, task* left, void* argument) noexcept;
+
+/// The same wait in a plain thread.
+[[nodiscard]] CSP_API CSP_NOINLINE wake_reason wait_as_thread(exclusive_wait& request);
+
+/// Waits until a rival takes the node: first_case + node.index; or until the task is cancelled: wake_reason::canceled,
+/// the node is out of the queue. From a task or a plain thread.
+[[nodiscard]] CSP_ALWAYS_INLINE wake_reason wait_exclusive(exclusive_wait& request) {
+  processor* const here = this_processor();
+  task* const self = waiting_task(here);
+  if (self == nullptr) [[unlikely]] {
+    return wait_as_thread(request);
+  }
+  request.cancellable = request.cancellable && may_cancel(*here, *self);
+  request.node.owner = self;
+  request.node.ticket = 0;
+  request.at_front ? request.queue.push_front(request.node) : request.queue.push(request.node);
+  note_wait(*here, *self, request.kind);
+  here->park(commit_exclusive, &request);
+  self->leave_exclusive();
+  self->waits_for.set(wait_kind::none);
+  return self->outcome();
+}
+
+}  // namespace csp::inline v0::detail
