@@ -8,6 +8,9 @@
 namespace csp::inline v0::detail {
 namespace {
 
+/// Up to so many arms an insertion sort is faster than std::sort.
+constexpr std::size_t few_arms = 16;
+
 [[nodiscard]] bool looks_ready(const select_arm& arm) noexcept {
   if (!arm.takes_part()) {
     return false;
@@ -92,9 +95,25 @@ std::span<spinlock*> lock_all(std::span<const select_arm> arms, std::span<spinlo
       room[count++] = &arm.target->lock;
     }
   }
-  std::sort(room.begin(), room.begin() + static_cast<std::ptrdiff_t>(count), std::less<>());
-  const auto end = std::unique(room.begin(), room.begin() + static_cast<std::ptrdiff_t>(count));
-  const auto locks = room.first(static_cast<std::size_t>(end - room.begin()));
+  if (count > few_arms) {
+    std::sort(room.begin(), room.begin() + static_cast<std::ptrdiff_t>(count), std::less<>());
+  } else {
+    for (std::size_t i = 1; i < count; ++i) {
+      spinlock* const moved = room[i];
+      std::size_t at = i;
+      for (; at > 0 && std::less<>()(moved, room[at - 1]); --at) {
+        room[at] = room[at - 1];
+      }
+      room[at] = moved;
+    }
+  }
+  std::size_t distinct = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (distinct == 0 || room[distinct - 1] != room[i]) {
+      room[distinct++] = room[i];
+    }
+  }
+  const auto locks = room.first(distinct);
   for (spinlock* const lock : locks) {
     lock->lock();
   }
@@ -164,7 +183,7 @@ int run_select(std::span<select_arm> arms, std::span<spinlock*> locks, nanos dea
   }
   request.deadline = deadline;
   request.locks = held;
-  const wake_reason reason = wait(request);
+  const wake_reason reason = wait_open(request);
   const int winner =
       reason >= wake_reason::first_case
           ? static_cast<int>(static_cast<std::uint32_t>(reason) - static_cast<std::uint32_t>(wake_reason::first_case))

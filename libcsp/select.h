@@ -125,7 +125,13 @@ struct select_plan {
     }
   }
   /// Runs the select; the index of the arm that is to finish.
-  CSP_API int run(std::span<select_arm> arms, std::span<spinlock*> locks) const;
+  CSP_ALWAYS_INLINE int run(std::span<select_arm> arms, std::span<spinlock*> locks) const {
+    const int outcome = run_select(arms, locks, deadline, otherwise_index < 0);
+    if (outcome >= 0) [[likely]] {
+      return outcome;
+    }
+    return outcome == select_would_block ? otherwise_index : timeout_index;
+  }
 };
 
 }  // namespace detail
@@ -200,7 +206,7 @@ template <class Arm>
 /// No operation is done when it throws before a handler ran. Does not allocate. Any task or thread.
 template <class... Arms>
   requires(std::derived_from<std::remove_cvref_t<Arms>, detail::arm_base> && ...)
-int select(Arms&&... arms) {
+CSP_ALWAYS_INLINE int select(Arms&&... arms) {
   constexpr std::size_t count = sizeof...(Arms);
   std::array<detail::select_arm, count> slots;
   std::array<detail::spinlock*, count> locks;

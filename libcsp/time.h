@@ -15,7 +15,7 @@ using clock = std::chrono::steady_clock;
 
 /// Lets other tasks run; returns at once when there are none. In a plain thread it is std::this_thread::yield().
 /// A cancellation point.
-inline void yield() { detail::yield(); }
+CSP_ALWAYS_INLINE void yield() { detail::yield(); }
 
 /// Sleeps until `deadline`; one that has passed makes it a yield(). The task waits, the thread goes on with others.
 /// A cancellation point. Any task or thread.

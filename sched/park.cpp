@@ -1,80 +1,41 @@
 #include "sched/park.h"
 
-
 #include "sched/scheduler_core.h"
 #include "sched/thread_block.h"
 
 #include <sched.h>
 
 namespace csp::inline v0::detail {
-namespace {
 
-// --- many queues, deadline --------------------------------------------------------------------------------------------
-
-struct open_commit {
-  open_wait& request;
-  timer alarm;
-  std::atomic<bool> pending{true};
-};
-
-void commit_open(processor& here, task* left, void* argument) noexcept {
-  auto& state = *static_cast<open_commit*>(argument);
-  open_wait& request = state.request;
-  left->publish_open(request.ticket, request.cancellable);
-  if (request.deadline != never) {
-    state.alarm.when = request.deadline;
-    state.alarm.sleeper = left;
-    state.alarm.ticket = request.ticket;
-    here.timers.arm(state.alarm);
+void make_ready(waiter& owner) noexcept {
+  require_no_locks("make_ready");
+  if (!owner.is_task()) {
+    static_cast<thread_block&>(owner).parker.unpark();
+    return;
   }
-  waiter* const other = request.before_unlock != nullptr ? request.before_unlock(request.argument) : nullptr;
-  for (spinlock* const lock : request.locks) {
-    lock->unlock();
+  task& woken = static_cast<task&>(owner);
+  sanitizer::publish(&woken);
+  if (woken.home != nullptr) {
+    woken.home->deliver(woken);
+    return;
   }
-  // Pairs with the heavy fence between request_cancel() and interrupt_wait().
-  asymmetric_fence::light();
-  const bool cancel_now = request.cancellable && left->cancel_requested() &&
-                          left->claim(request.ticket, wake_reason::canceled);
-  // [OC1] release: the last look at the frame; pairs with [OC2].
-  state.pending.store(false, std::memory_order_release);
-  if (cancel_now) [[unlikely]] {
-    make_ready(*left);
+  scheduler_core& core = *woken.core;
+  processor* const here = this_processor();
+  if (here != nullptr && &here->core() == &core) [[likely]] {
+    here->ready(woken);
+    return;
   }
-  if (other != nullptr) [[unlikely]] {
-    make_ready(*other);
-  }
+  core.ready_outside.push(&woken);
+  core.notify_from_outside();
 }
 
-CSP_NOINLINE wake_reason wait_as_thread(open_wait& request) {
-  auto& self = static_cast<thread_block&>(request.owner);
-  self.publish_open(request.ticket, false);
-  waiter* const other = request.before_unlock != nullptr ? request.before_unlock(request.argument) : nullptr;
-  for (spinlock* const lock : request.locks) {
-    lock->unlock();
-  }
-  if (other != nullptr) {
-    make_ready(*other);
-  }
-  if (!self.parker.park_until(request.deadline)) {
-    if (self.claim(request.ticket, wake_reason::timeout)) {
-      return wake_reason::timeout;
-    }
-    // A rival won at the last moment: its unpark is on its way and must not stay for the next wait.
-    while (!self.parker.park_until(never)) {
-    }
-  }
-  return self.outcome();
-}
-
-[[nodiscard]] waiter& calling_waiter() {
+waiter& calling_waiter() {
   task* const self = waiting_task(this_processor());
   if (self != nullptr) {
     return *self;
   }
   return this_thread_block();
 }
-
-}  // namespace
 
 // --- one queue --------------------------------------------------------------------------------------------------------
 
@@ -111,7 +72,14 @@ void commit_exclusive(processor&, task* left, void* argument) noexcept {
 }
 
 wake_reason wait_as_thread(exclusive_wait& request) {
-  thread_block& self = this_thread_block();
+  thread_block* block = nullptr;
+  try {
+    block = &this_thread_block();
+  } catch (...) {
+    request.lock.unlock();
+    throw;
+  }
+  thread_block& self = *block;
   request.node.owner = &self;
   request.at_front ? request.queue.push_front(request.node) : request.queue.push(request.node);
   request.node.ticket = 0;
@@ -127,52 +95,68 @@ wake_reason wait_as_thread(exclusive_wait& request) {
   return self.outcome();
 }
 
-void make_ready(waiter& owner) noexcept {
-  require_no_locks("make_ready");
-  if (!owner.is_task()) {
-    static_cast<thread_block&>(owner).parker.unpark();
-    return;
+// --- many queues, deadline --------------------------------------------------------------------------------------------
+
+void commit_open(processor& here, task* left, void* argument) noexcept {
+  auto& state = *static_cast<open_commit*>(argument);
+  open_wait& request = state.request;
+  left->publish_open(request.ticket, request.cancellable);
+  if (request.deadline != never) {
+    state.alarm.when = request.deadline;
+    state.alarm.sleeper = left;
+    state.alarm.ticket = request.ticket;
+    here.timers.arm(state.alarm);
   }
-  task& woken = static_cast<task&>(owner);
-  sanitizer::publish(&woken);
-  if (woken.home != nullptr) {
-    woken.home->deliver(woken);
-    return;
+  waiter* const other = request.before_unlock != nullptr ? request.before_unlock(request.argument) : nullptr;
+  for (spinlock* const lock : request.locks) {
+    lock->unlock();
   }
-  scheduler_core& core = *woken.core;
-  processor* const here = this_processor();
-  if (here != nullptr && &here->core() == &core) [[likely]] {
-    here->ready(woken);
-    return;
+  // Pairs with the heavy fence between request_cancel() and interrupt_wait().
+  asymmetric_fence::light();
+  const bool cancel_now = request.cancellable && left->cancel_requested() &&
+                          left->claim(request.ticket, wake_reason::canceled);
+  // [OC1] release: the last look at the frame; pairs with [OC2].
+  state.pending.store(false, std::memory_order_release);
+  if (cancel_now) [[unlikely]] {
+    make_ready(*left);
   }
-  core.ready_outside.push(&woken);
-  core.notify_from_outside();
+  if (other != nullptr) [[unlikely]] {
+    make_ready(*other);
+  }
 }
 
-open_wait::open_wait(wait_kind why) : owner(calling_waiter()), ticket(owner.next_ticket()), kind(why) {}
-
-wake_reason wait(open_wait& request) {
-  if (!request.owner.is_task()) {
-    return wait_as_thread(request);
+wake_reason wait_as_thread(open_wait& request) {
+  auto& self = static_cast<thread_block&>(request.owner);
+  self.publish_open(request.ticket, false);
+  waiter* const other = request.before_unlock != nullptr ? request.before_unlock(request.argument) : nullptr;
+  for (spinlock* const lock : request.locks) {
+    lock->unlock();
   }
-  processor* const here = this_processor();
-  task& self = *here->current();
-  request.cancellable = request.cancellable && may_cancel(*here, self);
-  open_commit state{request, {}, {}};
-  note_wait(*here, self, request.kind);
-  here->park(commit_open, &state);
-  self.waits_for.set(wait_kind::none);
-  // [OC2] acquire: pairs with [OC1]. The winner may have come between two unlocks of the commit, which is a few
-  // instructions from its end unless its thread was preempted.
-  while (state.pending.load(std::memory_order_acquire)) [[unlikely]] {
+  if (other != nullptr) {
+    make_ready(*other);
+  }
+  if (!self.parker.park_until(request.deadline)) {
+    if (self.claim(request.ticket, wake_reason::timeout)) {
+      return wake_reason::timeout;
+    }
+    // A rival won at the last moment: its unpark is on its way and must not stay for the next wait.
+    while (!self.parker.park_until(never)) {
+    }
+  }
+  return self.outcome();
+}
+
+wake_reason wait(open_wait& request) { return wait_open(request); }
+
+void await_commit(const std::atomic<bool>& pending) noexcept {
+  // The winner came between two unlocks of the commit, which is a few instructions from its end unless its thread was
+  // preempted. [OC2] acquire: pairs with [OC1].
+  while (pending.load(std::memory_order_acquire)) {
     ::sched_yield();
   }
-  const wake_reason outcome = self.outcome();
-  if (request.deadline != never && outcome != wake_reason::timeout) {
-    state.alarm.heap->disarm(state.alarm);
-  }
-  return outcome;
 }
+
+// --- the rest ---------------------------------------------------------------------------------------------------------
 
 void sleep_until(nanos deadline) {
   cancellation_point();

@@ -9,11 +9,9 @@
 #include "sched/base/tls.h"
 #include "sched/canceled.h"
 #include "sched/exclusive_wait.h"
+#include "sched/open_wait.h"
 #include "sched/processor.h"
 #include "sched/wait_queue.h"
-
-#include <cstdint>
-#include <span>
 
 namespace csp::inline v0::detail {
 
@@ -35,23 +33,7 @@ CSP_ALWAYS_INLINE void cancellation_point(const processor* here) {
 }
 CSP_ALWAYS_INLINE void cancellation_point() { cancellation_point(this_processor()); }
 
-/// A wait in any number of queues, with a deadline. The caller links nodes with `owner` and `ticket` taken from here.
-struct open_wait {
-  /// Prepares the calling task's or thread's next open wait.
-  CSP_API explicit open_wait(wait_kind why);
-
-  waiter& owner;
-  const std::uint64_t ticket;
-  wait_kind kind;
-  nanos deadline = never;
-  std::span<spinlock* const> locks;  // held; released in this order, each once
-  bool cancellable = true;
-  release_function before_unlock = nullptr;  // as in exclusive_wait
-  void* argument = nullptr;
-};
-
-/// Waits until a node is taken, the deadline has passed or the task is cancelled. The caller unlinks the nodes that did
-/// not win, unless it has only one and that won.
+/// open_wait's wait (sched/open_wait.h), for callers that are not hot.
 [[nodiscard]] CSP_API wake_reason wait(open_wait& request);
 
 /// Sleeps until `deadline`. Throws canceled.

@@ -56,6 +56,12 @@ void processor::enter_thread() {
 }
 
 void processor::leave_thread() noexcept {
+  if (searching_) {
+    searching_ = false;
+    if (core().idle.end_search()) {
+      core().wake_one();
+    }
+  }
   stacks.flush();
   cells.flush();
   set_this_processor(nullptr);
@@ -258,12 +264,6 @@ void processor::run_loop() noexcept {
         break;
       }
       sleep();
-    }
-  }
-  if (searching_) {
-    searching_ = false;
-    if (core().idle.end_search()) {
-      core().wake_one();
     }
   }
 }

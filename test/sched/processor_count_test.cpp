@@ -5,6 +5,7 @@
 
 #include <sched.h>
 
+#include <cstddef>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
@@ -72,7 +73,7 @@ TEST_CASE("processor_count: follows the affinity mask") {
     cpu_set_t all;
     check_in_child(::sched_getaffinity(0, sizeof all, &all) == 0, "sched_getaffinity");
     check_in_child(default_processor_count() <= static_cast<unsigned>(CPU_COUNT(&all)), "more than the mask has");
-    int first = 0;
+    std::size_t first = 0;
     while (!CPU_ISSET(first, &all)) {
       ++first;
     }

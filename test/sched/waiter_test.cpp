@@ -161,7 +161,7 @@ TEST_CASE("waiter: of two cancellers and a peer, one wins an exclusive wait") {
           winners += won[i] ? 1U : 0U;
           wins[i] += won[i] ? 1U : 0U;
         }
-        // Cancellers may get into each other's way; then the peer, or nobody yet, has won.
+        // A canceller that finds another one at work goes away, and that one or the peer wins.
         wrong += winners != 1 ? 1U : 0U;
         wrong += won[2] != (subject.outcome() == reason_of_node(3)) ? 1U : 0U;
         wrong += node.linked ? 1U : 0U;

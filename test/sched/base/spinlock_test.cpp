@@ -27,7 +27,7 @@ std::chrono::nanoseconds thread_cpu_time() {
 
 TEST_CASE("spinlock: more threads than processors exclude each other") {
   constexpr int threads = 6;
-  const auto rounds = static_cast<long>(csp_test::scaled(200'000));
+  const auto rounds = static_cast<long>(csp_test::scaled(60'000));
   spinlock lock(lock_rank::queue);
   long counter = 0;
   std::vector<std::thread> all;

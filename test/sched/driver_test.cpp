@@ -1,0 +1,242 @@
+// A processor's loop is step(): one thread drives two processors in turn here, under a clock that the test owns, so what
+// they do is decided by the order of the steps alone.
+#include "sched/scheduler_core.h"
+#include "sched/spawn.h"
+#include "sched/stack_class.h"
+#include "test/support/topologies.h"
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+using namespace csp::detail;
+using namespace std::chrono_literals;
+
+namespace {
+
+class manual_clock final : public clock_source {
+ public:
+  [[nodiscard]] nanos now() const noexcept override { return now_.load(); }
+  void advance(std::chrono::nanoseconds by) { now_.fetch_add(by.count()); }
+
+ private:
+  std::atomic<nanos> now_{1'000'000'000};
+};
+
+/// Two processors without threads.
+class driver {
+ public:
+  explicit driver(std::uint64_t seed = 1) : core_(scheduler_core::acquire()) {
+    core_settings settings;
+    settings.processors = 2;
+    settings.stack_class = stack_class_for(64 * 1024).value();
+    settings.seed = seed;
+    settings.clock = &time;
+    settings.own_threads = false;
+    core_.start(settings);
+  }
+  ~driver() {
+    core_.stop();
+    scheduler_core::release(core_);
+  }
+  driver(const driver&) = delete;
+  driver& operator=(const driver&) = delete;
+
+  template <class F>
+  void go(F fn, bool pinned = false) {
+    spawn_detached(core_, {"driven", 0, pinned, csp::source_location::current()}, std::move(fn));
+  }
+  /// One decision of one processor; true when it ran something.
+  bool step(unsigned index) {
+    processor& self = core_.at(index);
+    self.enter_thread();
+    const bool ran = self.step() == processor::step_result::ran;
+    self.leave_thread();
+    return ran;
+  }
+  /// Steps both in turn until neither finds anything.
+  void run_until_idle() {
+    for (int idle = 0; idle < 4;) {
+      const bool ran = step(0) | step(1);
+      idle = ran ? 0 : idle + 1;
+      time.advance(2us);  // beyond the patience of a thief
+    }
+  }
+  [[nodiscard]] bool all_ended() const { return core_.all_ended(); }
+  [[nodiscard]] core_statistics statistics() const { return core_.statistics(); }
+
+  manual_clock time;
+
+ private:
+  scheduler_core& core_;
+};
+
+unsigned here() { return this_processor()->index(); }
+
+}  // namespace
+
+TEST_CASE("driver: nothing runs but by a step") {
+  driver both;
+  int ran = 0;
+  CHECK_FALSE(both.step(0));
+  both.go([&] { ++ran; });
+  CHECK(ran == 0);
+  CHECK(both.step(1));
+  CHECK(ran == 1);
+  CHECK(both.all_ended());
+  CHECK_FALSE(both.step(0));
+  CHECK_FALSE(both.step(1));
+}
+
+TEST_CASE("driver: a processor takes half of the other's burst") {
+  constexpr int children = 300;
+  driver both;
+  std::vector<int> ran(2);
+  both.go([&] {
+    for (int i = 0; i < children; ++i) {
+      csp::go([&] { ++ran[here()]; });
+    }
+  });
+  REQUIRE(both.step(0));
+  REQUIRE(ran[0] < children);  // it looked up after a number of switches
+  REQUIRE(both.step(1));
+  CHECK(ran[1] > 0);
+  CHECK(both.statistics().steals > 0);
+  both.run_until_idle();
+  CHECK(ran[0] + ran[1] == children);
+  CHECK(both.all_ended());
+}
+
+TEST_CASE("driver: sleep follows the injected clock") {
+  driver both;
+  bool woken = false;
+  both.go([&] {
+    csp::sleep_for(1h);
+    woken = true;
+  });
+  both.run_until_idle();
+  CHECK_FALSE(woken);
+  both.time.advance(59min);
+  both.run_until_idle();
+  CHECK_FALSE(woken);
+  both.time.advance(1min);
+  both.run_until_idle();
+  CHECK(woken);
+  CHECK(both.all_ended());
+}
+
+TEST_CASE("driver: the timers of a processor that stands still are fired by the other") {
+  driver both;
+  unsigned woken_on = 99;
+  both.go([&] {
+    csp::sleep_for(1ms);
+    woken_on = here();
+  });
+  REQUIRE(both.step(0));
+  both.time.advance(2ms);
+  both.step(1);  // sees that processor 0 makes no progress
+  both.time.advance(1ms);
+  CHECK(both.step(1));
+  CHECK(woken_on == 1);
+  CHECK(both.all_ended());
+}
+
+TEST_CASE("driver: pinned tasks stay, also when they talk over a channel") {
+  constexpr int rounds = 20;
+  driver both;
+  csp::chan<int> there;
+  csp::chan<int> back;
+  std::vector<unsigned> left;
+  std::vector<unsigned> right;
+  both.go(
+      [&] {
+        for (int i = 0; i < rounds; ++i) {
+          there.send(i);
+          left.push_back(here());
+          if (back.recv() != i) {
+            left.push_back(99);
+          }
+        }
+      },
+      true);
+  both.go(
+      [&] {
+        for (int i = 0; i < rounds; ++i) {
+          const auto value = there.recv();
+          right.push_back(here());
+          back.send(value.value_or(-1));
+        }
+      },
+      true);
+  both.run_until_idle();
+  REQUIRE(both.all_ended());
+  REQUIRE(left.size() == rounds);
+  REQUIRE(right.size() == rounds);
+  CHECK(left[0] != right[0]);
+  CHECK(left == std::vector<unsigned>(rounds, left[0]));
+  CHECK(right == std::vector<unsigned>(rounds, right[0]));
+}
+
+TEST_CASE("driver: a task that parked on one processor goes on on another, with its errno and its exception") {
+  driver both;
+  csp::chan<void> gate;
+  std::vector<unsigned> seen;
+  std::string text;
+  int number = 0;
+  both.go([&] {
+    seen.push_back(here());
+    errno = 33;
+    try {
+      throw std::string("kept");
+    } catch (...) {
+      static_cast<void>(gate.recv());
+      seen.push_back(here());
+      number = errno;
+      try {
+        throw;
+      } catch (const std::string& same) {
+        text = same;
+      }
+    }
+  });
+  REQUIRE(both.step(0));
+  both.go([&] {
+    errno = 44;
+    try {
+      throw 1;
+    } catch (int) {
+      gate.close();
+    }
+  });
+  REQUIRE(both.step(1));
+  both.run_until_idle();
+  CHECK(seen == std::vector<unsigned>{0, 1});
+  CHECK(number == 33);
+  CHECK(text == "kept");
+  CHECK(both.all_ended());
+}
+
+TEST_CASE("driver: the same seed and the same steps give the same run") {
+  const auto trace = [](std::uint64_t seed) {
+    driver both(seed);
+    std::vector<unsigned> result;
+    csp::chan<unsigned> values(3);
+    for (unsigned id = 0; id < 40; ++id) {
+      both.go([&, id] {
+        csp::select(csp::on_send(values, id), csp::on_recv(values, [&](auto) { result.push_back(1'000 + id); }));
+        csp::yield();
+        result.push_back(2 * id + here());
+      });
+    }
+    both.run_until_idle();
+    const bool waiting = !both.all_ended();
+    values.close();
+    both.run_until_idle();
+    CHECK((waiting || both.all_ended()));
+    return result;
+  };
+  const std::vector<unsigned> first = trace(5);
+  CHECK(first.size() >= 40);
+  CHECK(trace(5) == first);
+  CHECK(trace(6) != first);
+}
