@@ -82,8 +82,11 @@ void run_session::execute(void (*body)(void* argument) noexcept, void* argument,
     done.store(true, std::memory_order_release);
     core.monitor().wake();
   });
-  const own_thread_mark waiting;
-  core_->watch_until(done);
+  {
+    // Not longer: while the core stops it holds off deadlock reports itself, and then this thread may do anything.
+    const own_thread_mark waiting;
+    core_->watch_until(done);
+  }
   clear_default_core(*core_);
   core_->stop();
 }

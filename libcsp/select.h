@@ -36,13 +36,76 @@ struct arm_base {
   bool enabled = true;
 };
 
+/// The channel of an arm. A handle that outlives the arm is not counted, for that would cost two atomic operations an
+/// arm; the arm of a temporary handle owns it, and so does one that is kept in a select_list.
+template <class Payload>
+class arm_target {
+ public:
+  using pointer = channel_pointer<channel<Payload>>;
+
+  arm_target(const pointer& handle, bool outlives) noexcept : channel_(handle.get()) {
+    if (!outlives) {
+      owner_ = handle;
+    }
+  }
+
+  [[nodiscard]] channel<Payload>* get() const noexcept { return channel_; }
+  void keep() noexcept {
+    if (channel_ != nullptr && !owner_) {
+      channel_->retain();
+      owner_ = pointer(channel_);
+    }
+  }
+
+ private:
+  channel<Payload>* channel_;
+  pointer owner_;
+};
+
+/// What an arm may be made from, and the value type of the handle.
+template <class Handle>
+struct handle_traits {
+  static constexpr bool sends = false;
+  static constexpr bool receives = false;
+};
+template <class T>
+struct handle_traits<chan<T>> {
+  using value = T;
+  static constexpr bool sends = true;
+  static constexpr bool receives = true;
+};
+template <class T>
+struct handle_traits<sender<T>> {
+  using value = T;
+  static constexpr bool sends = true;
+  static constexpr bool receives = false;
+};
+template <class T>
+struct handle_traits<receiver<T>> {
+  using value = T;
+  static constexpr bool sends = false;
+  static constexpr bool receives = true;
+};
+
+template <class Handle>
+using value_of = typename handle_traits<std::remove_cvref_t<Handle>>::value;
+template <class Handle>
+using payload_in = typename payload_of<value_of<Handle>>::type;
+template <class Handle>
+concept receiving_handle = handle_traits<std::remove_cvref_t<Handle>>::receives;
+template <class Handle>
+concept sending_handle = handle_traits<std::remove_cvref_t<Handle>>::sends;
+template <class Handle>
+concept signalling_handle = sending_handle<Handle> && std::is_void_v<value_of<Handle>>;
+
 template <class T, class Handler>
 struct receive_arm : arm_base {
   using payload = typename payload_of<T>::type;
-  channel_pointer<channel<payload>> target;
+  arm_target<payload> target;
   Handler handler;
   std::optional<payload> value;
 
+  void keep() noexcept { target.keep(); }
   void prepare(select_arm& arm) noexcept {
     value.reset();
     arm.target = target.get();
@@ -62,10 +125,11 @@ struct receive_arm : arm_base {
 template <class T, class Held, class Handler>
 struct send_arm : arm_base {
   using payload = typename payload_of<T>::type;
-  channel_pointer<channel<payload>> target;
+  arm_target<payload> target;
   Held held;
   Handler handler;
 
+  void keep() noexcept { target.keep(); }
   void prepare(select_arm& arm) noexcept {
     arm.target = target.get();
     arm.way = select_arm::direction::send;
@@ -83,6 +147,7 @@ template <class Handler>
 struct timeout_arm : arm_base {
   nanos deadline;
   Handler handler;
+  void keep() noexcept {}
   void prepare(select_arm&) noexcept {}
   void finish(const select_arm&) { handler(); }
 };
@@ -90,6 +155,7 @@ struct timeout_arm : arm_base {
 template <class Handler>
 struct otherwise_arm : arm_base {
   Handler handler;
+  void keep() noexcept {}
   void prepare(select_arm&) noexcept {}
   void finish(const select_arm&) { handler(); }
 };
@@ -137,43 +203,36 @@ struct select_plan {
 }  // namespace detail
 
 /// An arm that receives from `source` (a chan or receiver; a nil one is never ready). `handler` gets a std::optional<T>,
-/// empty when the channel is closed and drained; for a channel of void a bool.
-template <class T, class Handler = detail::no_handler>
-[[nodiscard]] auto on_recv(const receiver<T>& source, Handler handler = {}) {
-  return detail::receive_arm<T, Handler>{{}, source.pointer(), std::move(handler), {}};
-}
-template <class T, class Handler = detail::no_handler>
-[[nodiscard]] auto on_recv(const chan<T>& source, Handler handler = {}) {
-  return detail::receive_arm<T, Handler>{{}, source.pointer(), std::move(handler), {}};
+/// empty when the channel is closed and drained; for a channel of void a bool. A handle given as an lvalue must outlive
+/// the arm, unless the arm goes into a select_list.
+template <detail::receiving_handle Handle, class Handler = detail::no_handler>
+[[nodiscard]] auto on_recv(Handle&& source, Handler handler = {}) {
+  return detail::receive_arm<detail::value_of<Handle>, Handler>{
+      {}, {source.pointer(), std::is_lvalue_reference_v<Handle>}, std::move(handler), {}};
 }
 
 /// An arm that sends to `target` (a chan or sender; a nil one is never ready). An lvalue is copied into the arm at once.
 /// An rvalue stays the caller's: it must live until the select has finished, and is moved from only if this arm wins.
-/// If the channel is closed when this arm's turn comes, select throws closed_channel.
-template <class T, class Handler = detail::no_handler>
-[[nodiscard]] auto on_send(const sender<T>& target, std::type_identity_t<T>&& value, Handler handler = {}) {
-  return detail::send_arm<T, T&, Handler>{{}, target.pointer(), value, std::move(handler)};
+/// If the channel is closed when this arm's turn comes, select throws closed_channel. The handle as for on_recv.
+template <detail::sending_handle Handle, class Handler = detail::no_handler>
+  requires(!detail::signalling_handle<Handle>)
+[[nodiscard]] auto on_send(Handle&& target, detail::payload_in<Handle>&& value, Handler handler = {}) {
+  using type = detail::value_of<Handle>;
+  return detail::send_arm<type, type&, Handler>{
+      {}, {target.pointer(), std::is_lvalue_reference_v<Handle>}, value, std::move(handler)};
 }
-template <class T, class Handler = detail::no_handler>
-[[nodiscard]] auto on_send(const chan<T>& target, std::type_identity_t<T>&& value, Handler handler = {}) {
-  return detail::send_arm<T, T&, Handler>{{}, target.pointer(), value, std::move(handler)};
-}
-template <class T, class Handler = detail::no_handler>
-[[nodiscard]] auto on_send(const sender<T>& target, const std::type_identity_t<T>& value, Handler handler = {}) {
-  return detail::send_arm<T, T, Handler>{{}, target.pointer(), T(value), std::move(handler)};
-}
-template <class T, class Handler = detail::no_handler>
-[[nodiscard]] auto on_send(const chan<T>& target, const std::type_identity_t<T>& value, Handler handler = {}) {
-  return detail::send_arm<T, T, Handler>{{}, target.pointer(), T(value), std::move(handler)};
+template <detail::sending_handle Handle, class Handler = detail::no_handler>
+  requires(!detail::signalling_handle<Handle>)
+[[nodiscard]] auto on_send(Handle&& target, const detail::payload_in<Handle>& value, Handler handler = {}) {
+  using type = detail::value_of<Handle>;
+  return detail::send_arm<type, type, Handler>{
+      {}, {target.pointer(), std::is_lvalue_reference_v<Handle>}, type(value), std::move(handler)};
 }
 /// The same for a channel of void.
-template <class Handler = detail::no_handler>
-[[nodiscard]] auto on_send(const chan<void>& target, Handler handler = {}) {
-  return detail::send_arm<void, detail::signal_value, Handler>{{}, target.pointer(), {}, std::move(handler)};
-}
-template <class Handler = detail::no_handler>
-[[nodiscard]] auto on_send(const sender<void>& target, Handler handler = {}) {
-  return detail::send_arm<void, detail::signal_value, Handler>{{}, target.pointer(), {}, std::move(handler)};
+template <detail::signalling_handle Handle, class Handler = detail::no_handler>
+[[nodiscard]] auto on_send(Handle&& target, Handler handler = {}) {
+  return detail::send_arm<void, detail::signal_value, Handler>{
+      {}, {target.pointer(), std::is_lvalue_reference_v<Handle>}, {}, std::move(handler)};
 }
 
 /// An arm that is chosen when no other was until `deadline` (steady clock), or for the length of `limit`.
@@ -212,14 +271,14 @@ CSP_ALWAYS_INLINE int select(Arms&&... arms) {
   std::array<detail::spinlock*, count> locks;
   detail::select_plan plan;
   int next = 0;
-  const auto prepare = [&](auto& arm) {
+  [[maybe_unused]] const auto prepare = [&](auto& arm) {  // unused without arms
     plan.add(arm, slots[static_cast<std::size_t>(next)], next);
     ++next;
   };
   (prepare(arms), ...);
   const int chosen = plan.run(slots, locks);
   int at = 0;
-  const auto finish = [&](auto& arm) {
+  [[maybe_unused]] const auto finish = [&](auto& arm) {
     if (at++ == chosen) {
       arm.finish(slots[static_cast<std::size_t>(chosen)]);
     }
@@ -231,7 +290,7 @@ CSP_ALWAYS_INLINE int select(Arms&&... arms) {
 /// A select whose arms are known at run time only. Not thread-safe itself; may be run again and again.
 class select_list {
  public:
-  /// Appends an arm. 	hrows std::bad_alloc
+  /// Appends an arm. \throws std::bad_alloc
   template <class Arm>
     requires std::derived_from<std::remove_cvref_t<Arm>, detail::arm_base>
   select_list& add(Arm&& arm) {
@@ -241,7 +300,7 @@ class select_list {
   [[nodiscard]] std::size_t size() const noexcept { return arms_.size(); }
   void clear() noexcept { arms_.clear(); }
 
-  /// As csp::select; returns the position of the arm in the order of add(). 	hrows std::bad_alloc too, before it waits
+  /// As csp::select; returns the position of the arm in the order of add(). \throws std::bad_alloc too, before it waits
   int run() {
     std::vector<detail::select_arm> slots(arms_.size());
     std::vector<detail::spinlock*> locks(arms_.size());
@@ -262,7 +321,7 @@ class select_list {
   };
   template <class Arm>
   struct held_arm final : any_arm {
-    explicit held_arm(Arm arm) : held(std::move(arm)) {}
+    explicit held_arm(Arm arm) : held(std::move(arm)) { held.keep(); }
     void prepare(detail::select_plan& plan, detail::select_arm& slot, int index) override {
       plan.add(held, slot, index);
     }

@@ -148,12 +148,12 @@ void scheduler_core::start_monitor_thread() {
 void scheduler_core::drain() { static_cast<void>(wait_for_end(never)); }
 
 bool scheduler_core::wait_for_end(nanos deadline) {
-  const own_thread_mark waiting;
   ended_.store(false, std::memory_order_relaxed);
   end_awaited_.store(true, std::memory_order_seq_cst);
   // Pairs with the RMW by which a processor parks before note_idle(): it sees the flag, or we see its counters.
   asymmetric_fence::heavy();
   if (!all_ended()) {
+    const own_thread_mark waiting;  // inside the time of end_awaited_, see stands_still()
     if (monitor_thread_.joinable()) {
       while (!ended_.load(std::memory_order_acquire) && end_sleeper_.park_until(deadline)) {
       }
@@ -242,6 +242,10 @@ bool scheduler_core::all_ended() const noexcept {
 bool scheduler_core::stands_still() const noexcept {
   if (stopping() || idle.parked() < in_service() || idle.searchers() != 0 || ready_outside.size() != 0 ||
       injected.size() != 0 || blocking.busy() != 0) {
+    return false;
+  }
+  // Then whoever waits for the end counts as ours, but is about to go on.
+  if (end_awaited_.load(std::memory_order_seq_cst) && all_ended()) {
     return false;
   }
   const unsigned slots = active();

@@ -35,7 +35,9 @@ void run_body(task& self) noexcept {
   const task_operations& operations = *self.operations;
   void* const payload = self.payload();
   if (self.cancel_requested()) [[unlikely]] {
+    ++self.shields;  // a destructor may wait, and must not throw
     operations.destroy(payload);
+    --self.shields;
     if (operations.joinable()) {
       static_cast<join_state*>(payload)->error = std::make_exception_ptr(canceled());
     }

@@ -15,11 +15,34 @@ namespace {
 // Raised by a thread when it starts to run and lowered as its last act: at no time is a foreign thread hidden behind one
 // of ours that does not exist yet or any more.
 std::atomic<int> own_threads{0};
+// Changes of own_threads so far: the kernel's count belongs to ours only if none came between. Raised before a fall and
+// after a rise.
+std::atomic<unsigned> own_changes{0};
+
+// The kernel's count of the process's threads; 0 when it is unknown.
+int count_threads() noexcept {
+  std::FILE* const status = std::fopen("/proc/self/status", "re");
+  if (status == nullptr) {
+    return 0;
+  }
+  char line[256];
+  int threads = 0;
+  while (std::fgets(line, sizeof line, status) != nullptr && std::sscanf(line, "Threads: %d", &threads) != 1) {
+  }
+  std::fclose(status);
+  return threads;
+}
 
 }  // namespace
 
-own_thread_mark::own_thread_mark() noexcept { own_threads.fetch_add(1, std::memory_order_seq_cst); }
-own_thread_mark::~own_thread_mark() { own_threads.fetch_sub(1, std::memory_order_seq_cst); }
+own_thread_mark::own_thread_mark() noexcept {
+  own_threads.fetch_add(1, std::memory_order_seq_cst);
+  own_changes.fetch_add(1, std::memory_order_seq_cst);
+}
+own_thread_mark::~own_thread_mark() {
+  own_changes.fetch_add(1, std::memory_order_seq_cst);
+  own_threads.fetch_sub(1, std::memory_order_seq_cst);
+}
 
 std::thread start_thread(const char* name, std::function<void()> body) {
   sigset_t blocked;
@@ -46,17 +69,14 @@ std::thread start_thread(const char* name, std::function<void()> body) {
 }
 
 bool has_foreign_threads() noexcept {
-  std::FILE* const status = std::fopen("/proc/self/status", "re");
-  if (status == nullptr) {
-    return true;  // unknown: somebody may still be there
+  for (;;) {
+    const unsigned changes = own_changes.load(std::memory_order_seq_cst);
+    const int ours = own_threads.load(std::memory_order_seq_cst) + static_cast<int>(sanitizer::background_threads);
+    const int threads = count_threads();
+    if (own_changes.load(std::memory_order_seq_cst) == changes) {
+      return threads == 0 || threads > ours;  // unknown: somebody may still be there
+    }
   }
-  char line[256];
-  int threads = 0;
-  while (std::fgets(line, sizeof line, status) != nullptr && std::sscanf(line, "Threads: %d", &threads) != 1) {
-  }
-  std::fclose(status);
-  const int ours = own_threads.load(std::memory_order_seq_cst) + static_cast<int>(sanitizer::background_threads);
-  return threads == 0 || threads > ours;
 }
 
 }  // namespace csp::inline v0::detail
