@@ -30,7 +30,7 @@ namespace csp::inline v0 {
 
 /// How an operation with a limit came out. `timeout`: the time was over first; `would_block`: it could not be done at
 /// once; `canceled`: the calling task was asked to end.
-enum class [[nodiscard]] op_status { ok, closed, timeout, would_block, canceled };
+enum class [[nodiscard]] op_status{ok, closed, timeout, would_block, canceled};
 
 namespace detail {
 
@@ -83,8 +83,8 @@ class CSP_API channel_base {
  protected:
   virtual ~channel_base() = default;
 
-  /// Waits in one of the queues until `deadline`; the lock is held and is released. The node's slot is set. Inlined: see
-  /// switch_task.h on frames below a switch.
+  /// Waits in one of the queues until `deadline`; the lock is held and is released. The node's slot is set. Inlined:
+  /// see switch_task.h on frames below a switch.
   CSP_ALWAYS_INLINE op_status wait_in(wait_queue& queue, wait_node& node, wait_kind kind, nanos deadline) {
     if (deadline != never) {
       return wait_in_until(queue, node, kind, deadline);
@@ -93,9 +93,9 @@ class CSP_API channel_base {
     return status_of(wait_exclusive(request), node);
   }
 
-  relaxed<bool> closed_;           // written under lock
-  relaxed<std::size_t> count_;     // values in the buffer; written under lock
-  std::size_t first_ = 0;          // ring index of the oldest; guarded by lock
+  relaxed<bool> closed_;        // written under lock
+  relaxed<std::size_t> count_;  // values in the buffer; written under lock
+  std::size_t first_ = 0;       // ring index of the oldest; guarded by lock
   const std::size_t capacity_;
 
  private:

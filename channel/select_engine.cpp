@@ -1,7 +1,5 @@
 #include "channel/select_engine.h"
 
-#include "sched/base/random.h"
-
 #include <algorithm>
 #include <functional>
 
@@ -29,9 +27,7 @@ constexpr std::size_t few_arms = 16;
   if (processor* const here = this_processor()) {
     return here->random.below(bound);
   }
-  // Plain threads have no processor; a stream for each thread, apart from the others by its address.
-  thread_local random_source source(reinterpret_cast<std::uintptr_t>(&source));
-  return source.below(bound);
+  return this_thread_random().below(bound);
 }
 
 // Of the arms that look ready, one with equal chances; -1 when there is none.

@@ -18,10 +18,10 @@ namespace csp::inline v0::detail {
 struct select_arm {
   enum class direction : std::uint8_t { none, send, receive };
 
-  channel_base* target = nullptr;      // null: nil channel, never ready
-  void* value = nullptr;               // T* to send, std::optional<T>* to receive into
-  direction way = direction::none;     // none: not an operation on a channel
-  bool closed = false;                 // out: the channel was closed
+  channel_base* target = nullptr;   // null: nil channel, never ready
+  void* value = nullptr;            // T* to send, std::optional<T>* to receive into
+  direction way = direction::none;  // none: not an operation on a channel
+  bool closed = false;              // out: the channel was closed
   wait_node node;
 
   [[nodiscard]] bool takes_part() const noexcept { return target != nullptr && way != direction::none; }

@@ -65,9 +65,7 @@ bool ticker_core::stop() noexcept {
   return was_running;
 }
 
-void ticker_core::on_timer(timer& self, nanos now) noexcept {
-  static_cast<owned_timer&>(self).owner->expire(now);
-}
+void ticker_core::on_timer(timer& self, nanos now) noexcept { static_cast<owned_timer&>(self).owner->expire(now); }
 
 void ticker_core::expire(nanos now) noexcept {
   bool send = false;

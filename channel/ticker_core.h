@@ -1,5 +1,5 @@
-// The shared part of a ticker and of csp::after: a timer that sends the time on a channel of capacity one. It is a timer
-// with a callback, not a task; a tick that nobody has taken yet is not repeated.
+// The shared part of a ticker and of csp::after: a timer that sends the time on a channel of capacity one. It is a
+// timer with a callback, not a task; a tick that nobody has taken yet is not repeated.
 //
 // Invariants
 // - Counted: the handle holds a reference, and the heap holds one while the timer is armed or its callback runs.

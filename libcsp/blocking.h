@@ -10,14 +10,15 @@
 
 namespace csp::inline v0 {
 
-/// Runs `fn()` on a thread of the scheduler's blocking pool, while the calling task waits and its processor goes on with
-/// others; returns its value or rethrows its exception. For file I/O and other calls that block in the kernel. The pool
-/// grows when all of its threads are busy (to 1024; then calls wait in line), and idle threads end after some seconds.
+/// Runs `fn()` on a thread of the scheduler's blocking pool, while the calling task waits and its processor goes on
+/// with others; returns its value or rethrows its exception. For file I/O and other calls that block in the kernel. The
+/// pool grows when all of its threads are busy (to 1024; then calls wait in line), and idle threads end after some
+/// seconds.
 ///
-/// `fn` may use the caller's variables by reference: the caller's frame stays until it has returned. It runs outside any
-/// task: csp operations in it act as in a plain thread, and errno is that thread's own. A cancellation point before the
-/// call starts, not after. In a plain thread it simply calls `fn`.
-/// \throws std::system_error when no thread can be made; `fn` was not called then
+/// `fn` may use the caller's variables by reference: the caller's frame stays until it has returned. It runs outside
+/// any task: csp operations in it act as in a plain thread, and errno is that thread's own. A cancellation point before
+/// the call starts, not after. In a plain thread it simply calls `fn`. \throws std::system_error when no thread can be
+/// made; `fn` was not called then
 template <class F>
 auto blocking(F&& fn) -> std::invoke_result_t<F&> {
   using result = std::invoke_result_t<F&>;

@@ -11,50 +11,13 @@
 // caller before the operation starts. An rvalue is moved from only if the operation succeeds.
 #pragma once
 
-#include "channel/channel.h"
-#include "sched/base/clock.h"
-#include "sched/canceled.h"
-
-#include <chrono>
-#include <cstddef>
-#include <iterator>
-#include <optional>
-#include <stdexcept>
-#include <type_traits>
-#include <utility>
-
-namespace csp::inline v0 {
-
-/// A send met a closed channel, or `>>` a closed and drained one.
-class CSP_API closed_channel : public std::logic_error {
- public:
-  closed_channel();
-};
-
-/// Names a channel that does not exist: operations on it block for ever, as on Go's nil channel.
-struct nil_t {
-  explicit constexpr nil_t() = default;
-};
-inline constexpr nil_t nil{};
-
-/// What a receive with a limit came to: `value` is there exactly when `status` is ok.
-template <class T>
-struct [[nodiscard]] recv_result {
-  op_status status;
-  std::optional<T> value;
-};
-
-template <class T>
-class chan;
-template <class T>
-class sender;
-template <class T>
-class receiver;
-
-}  // namespace csp::inline v0
-
 #include <libcsp/chan_ends.h>
+#include <libcsp/chan_types.h>
 #include <libcsp/chan_void.h>
+
+#include "channel/channel.h"
+
+#include <cstddef>
 
 namespace csp::inline v0 {
 

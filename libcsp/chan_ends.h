@@ -1,7 +1,19 @@
 // The operations of a channel's two ends, shared by csp::chan and the one-way views; include <libcsp/chan.h>.
 #pragma once
 
-#include <libcsp/chan.h>
+#include <libcsp/chan_types.h>
+
+#include "channel/channel.h"
+#include "sched/base/clock.h"
+#include "sched/canceled.h"
+#include "sched/park.h"
+
+#include <chrono>
+#include <cstddef>
+#include <iterator>
+#include <optional>
+#include <type_traits>
+#include <utility>
 
 namespace csp::inline v0 {
 
@@ -65,9 +77,7 @@ class send_end {
   /// Sends; blocks until the value is buffered or received. `value` is moved from only on success. Cancellation point.
   CSP_ALWAYS_INLINE void send(T&& value) const { send_now(value); }
   /// The same with a copy, made first.
-  CSP_ALWAYS_INLINE void send(const T& value) const
-    requires std::is_copy_constructible_v<T>
-  {
+  CSP_ALWAYS_INLINE void send(const T& value) const requires std::is_copy_constructible_v<T> {
     T copy(value);
     send_now(copy);
   }
@@ -77,20 +87,15 @@ class send_end {
     const auto& channel = self().pointer();
     return channel ? channel->try_send(value) : op_status::would_block;
   }
-  op_status try_send(const T& value) const
-    requires std::is_copy_constructible_v<T>
-  {
-    return try_send(T(value));
-  }
+  op_status try_send(const T& value) const requires std::is_copy_constructible_v<T> { return try_send(T(value)); }
 
-  /// Sends unless `deadline` (steady clock) comes first: ok, timeout, closed or canceled. Cancellation is an answer here,
-  /// not an exception.
+  /// Sends unless `deadline` (steady clock) comes first: ok, timeout, closed or canceled. Cancellation is an answer
+  /// here, not an exception.
   op_status send_until(T&& value, std::chrono::steady_clock::time_point deadline) const {
     return send_by(value, to_nanos(deadline));
   }
-  op_status send_until(const T& value, std::chrono::steady_clock::time_point deadline) const
-    requires std::is_copy_constructible_v<T>
-  {
+  op_status send_until(const T& value,
+                       std::chrono::steady_clock::time_point deadline) const requires std::is_copy_constructible_v<T> {
     T copy(value);
     return send_by(copy, to_nanos(deadline));
   }
@@ -101,9 +106,8 @@ class send_end {
     return send_by(value, deadline_after(limit));
   }
   template <class Rep, class Period>
-  op_status send_for(const T& value, std::chrono::duration<Rep, Period> limit) const
-    requires std::is_copy_constructible_v<T>
-  {
+  op_status send_for(const T& value,
+                     std::chrono::duration<Rep, Period> limit) const requires std::is_copy_constructible_v<T> {
     T copy(value);
     return send_by(copy, deadline_after(limit));
   }
@@ -124,9 +128,7 @@ class send_end {
     send(std::move(value));
     return self();
   }
-  const Self& operator<<(const T& value) const
-    requires std::is_copy_constructible_v<T>
-  {
+  const Self& operator<<(const T& value) const requires std::is_copy_constructible_v<T> {
     send(value);
     return self();
   }
@@ -194,8 +196,8 @@ class receive_end {
 
   /// Receives if that is possible at once: ok, would_block or closed.
   op_status try_recv(T& value) const {
-    return assign(value, [](const auto& channel, auto& out) { return channel->try_receive(out); },
-                  op_status::would_block);
+    return assign(
+        value, [](const auto& channel, auto& out) { return channel->try_receive(out); }, op_status::would_block);
   }
   /// The same for a type that cannot be assigned or default-constructed.
   recv_result<T> try_recv() const {
@@ -276,8 +278,9 @@ class receive_end {
     if (!self().pointer()) {
       return wait_on_nil(deadline);
     }
-    return assign(value, [deadline](const auto& channel, auto& out) { return channel->receive(out, deadline); },
-                  op_status::timeout);
+    return assign(
+        value, [deadline](const auto& channel, auto& out) { return channel->receive(out, deadline); },
+        op_status::timeout);
   }
 
   recv_result<T> receive_by(nanos deadline) const {

@@ -74,9 +74,7 @@ class receive_end<Self, void> {
     return channel ? channel->try_receive(signal) : op_status::would_block;
   }
   /// Receives unless the deadline comes first.
-  op_status recv_until(std::chrono::steady_clock::time_point deadline) const {
-    return receive_by(to_nanos(deadline));
-  }
+  op_status recv_until(std::chrono::steady_clock::time_point deadline) const { return receive_by(to_nanos(deadline)); }
   template <class Rep, class Period>
   op_status recv_for(std::chrono::duration<Rep, Period> limit) const {
     return receive_by(deadline_after(limit));

@@ -4,8 +4,8 @@
 #include "sched/base/source_location.h"
 #include "sched/spawn.h"
 
-#include <exception>
 #include <concepts>
+#include <exception>
 #include <stdexcept>
 #include <string_view>
 #include <type_traits>
@@ -23,8 +23,8 @@ struct task_options {
   bool pinned = false;
 };
 
-/// Starts a detached task that runs `fn()`; its result is dropped. In a task it goes to that task's scheduler, in a plain
-/// thread to the one in csp::run. An exception that leaves it, other than csp::canceled, ends the program.
+/// Starts a detached task that runs `fn()`; its result is dropped. In a task it goes to that task's scheduler, in a
+/// plain thread to the one in csp::run. An exception that leaves it, other than csp::canceled, ends the program.
 /// \throws std::bad_alloc when there is no memory for a task or its stack; nothing has started then
 /// \throws std::logic_error in a plain thread when no csp::run is at work
 /// \throws std::invalid_argument when stack_size is above 8 MiB
@@ -37,8 +37,8 @@ void go(task_options options, F&& fn, source_location site = source_location::cu
 
 /// The same with default options.
 template <class F>
-  requires std::invocable<std::decay_t<F>&>
-void go(F&& fn, source_location site = source_location::current()) {
+requires std::invocable < std::decay_t<F>
+& > void go(F&& fn, source_location site = source_location::current()) {
   detail::spawn_detached(detail::spawning_core(), {{}, 0, false, site}, std::forward<F>(fn));
 }
 
@@ -99,15 +99,14 @@ class [[nodiscard]] join_handle {
 /// Starts a task that runs `fn()` and whose value or exception is fetched by join(). Otherwise as go().
 template <class F>
 auto spawn(task_options options, F&& fn, source_location site = source_location::current()) {
-  return detail::spawn_joinable<join_handle>(detail::spawning_core(),
-                                             {options.name, options.stack_size, options.pinned, site},
-                                             std::forward<F>(fn));
+  return detail::spawn_joinable<join_handle>(
+      detail::spawning_core(), {options.name, options.stack_size, options.pinned, site}, std::forward<F>(fn));
 }
 
 /// The same with default options.
 template <class F>
-  requires std::invocable<std::decay_t<F>&>
-auto spawn(F&& fn, source_location site = source_location::current()) {
+requires std::invocable < std::decay_t<F>
+& > auto spawn(F&& fn, source_location site = source_location::current()) {
   return detail::spawn_joinable<join_handle>(detail::spawning_core(), {{}, 0, false, site}, std::forward<F>(fn));
 }
 

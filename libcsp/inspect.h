@@ -25,8 +25,8 @@ struct statistics {
 /// What can be told about a task from outside.
 struct task_info {
   std::uint64_t id = 0;
-  std::string name;                      ///< empty when it was given none
-  std::string file;                      ///< where it was spawned
+  std::string name;  ///< empty when it was given none
+  std::string file;  ///< where it was spawned
   std::string function;
   unsigned line = 0;
   std::string state;                     ///< "running" (or ready to), or what it waits for, such as "chan receive"
@@ -40,8 +40,8 @@ struct task_info {
 /// the text on stderr and ends the process with status 2.
 using deadlock_handler = void (*)(const std::string& report);
 
-/// Replaces the handler and returns the one before; null restores the default. It runs on a thread of the scheduler, not
-/// in a task; if it returns, the tasks sleep on. Any thread.
+/// Replaces the handler and returns the one before; null restores the default. It runs on a thread of the scheduler,
+/// not in a task; if it returns, the tasks sleep on. Any thread.
 CSP_API deadlock_handler set_deadlock_handler(deadlock_handler handler) noexcept;
 
 }  // namespace csp::inline v0

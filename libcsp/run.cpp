@@ -16,8 +16,8 @@ detail::core_settings checked(const options& wanted) {
   detail::core_settings result;
   result.processors = wanted.processors != 0 ? wanted.processors : detail::default_processor_count();
   if (result.processors > detail::most_processors_asked) {
-    throw std::invalid_argument("csp: options::processors is " + std::to_string(result.processors) +
-                                "; the limit is " + std::to_string(detail::most_processors_asked));
+    throw std::invalid_argument("csp: options::processors is " + std::to_string(result.processors) + "; the limit is " +
+                                std::to_string(detail::most_processors_asked));
   }
   constexpr unsigned most_spares = detail::scheduler_core::most_processors - detail::most_processors_asked;
   if (wanted.spares > most_spares) {
@@ -93,7 +93,8 @@ void run_session::execute(void (*body)(void* argument) noexcept, void* argument,
 
 }  // namespace detail
 
-// --- scheduler ----------------------------------------------------------------------------------------------------------
+// --- scheduler
+// ----------------------------------------------------------------------------------------------------------
 
 scheduler::scheduler(const options& wanted)
     : wanted_(wanted), processors_(checked(wanted).processors), core_(&detail::scheduler_core::acquire()) {}

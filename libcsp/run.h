@@ -22,8 +22,8 @@ enum class on_stuck {
 
 /// How a scheduler is made.
 struct options {
-  /// Processors: OS threads that run tasks. 0: CSP_PROCESSORS if set, else the CPUs of the affinity mask, limited by the
-  /// cgroup's quota.
+  /// Processors: OS threads that run tasks. 0: CSP_PROCESSORS if set, else the CPUs of the affinity mask, limited by
+  /// the cgroup's quota.
   unsigned processors = 0;
   /// Threads that may be added while processors are stuck in one task (a blocking call, or a long computation) and work
   /// waits. 0: never more than `processors` tasks run at once.
@@ -57,10 +57,10 @@ class CSP_API run_session {
 
 }  // namespace detail
 
-/// Starts a scheduler, runs `fn()` in a task, and waits for it. Returns its value, or rethrows its exception. Then tasks
-/// that still live are cancelled (see libcsp/cancel.h): they unwind, their destructors run, those that never started are
-/// destroyed; run returns when all have ended and every thread is joined.
-/// \throws std::logic_error inside a task; std::invalid_argument for a bad option or a bad CSP_PROCESSORS or CSP_STACK;
+/// Starts a scheduler, runs `fn()` in a task, and waits for it. Returns its value, or rethrows its exception. Then
+/// tasks that still live are cancelled (see libcsp/cancel.h): they unwind, their destructors run, those that never
+/// started are destroyed; run returns when all have ended and every thread is joined. \throws std::logic_error inside a
+/// task; std::invalid_argument for a bad option or a bad CSP_PROCESSORS or CSP_STACK;
 ///         std::system_error when no thread can be made; std::bad_alloc
 template <class F>
 auto run(const options& wanted, F&& fn, source_location site = source_location::current()) -> std::invoke_result_t<F&> {
@@ -97,7 +97,7 @@ auto run(const options& wanted, F&& fn, source_location site = source_location::
 
 /// The same with default options.
 template <class F>
-  requires std::invocable<F&>
+requires std::invocable<F&>
 auto run(F&& fn, source_location site = source_location::current()) -> std::invoke_result_t<F&> {
   return run(options{}, std::forward<F>(fn), site);
 }
@@ -127,8 +127,8 @@ class CSP_API scheduler {
     detail::spawn_detached(*core_, {task.name, task.stack_size, task.pinned, site}, std::forward<F>(fn));
   }
   template <class F>
-    requires std::invocable<std::decay_t<F>&>
-  void go(F&& fn, source_location site = source_location::current()) {
+  requires std::invocable < std::decay_t<F>
+  & > void go(F&& fn, source_location site = source_location::current()) {
     go(task_options{}, std::forward<F>(fn), site);
   }
   template <class F>
@@ -137,8 +137,8 @@ class CSP_API scheduler {
                                                std::forward<F>(fn));
   }
   template <class F>
-    requires std::invocable<std::decay_t<F>&>
-  auto spawn(F&& fn, source_location site = source_location::current()) {
+  requires std::invocable < std::decay_t<F>
+  & > auto spawn(F&& fn, source_location site = source_location::current()) {
     return spawn(task_options{}, std::forward<F>(fn), site);
   }
 

@@ -202,28 +202,28 @@ struct select_plan {
 
 }  // namespace detail
 
-/// An arm that receives from `source` (a chan or receiver; a nil one is never ready). `handler` gets a std::optional<T>,
-/// empty when the channel is closed and drained; for a channel of void a bool. A handle given as an lvalue must outlive
-/// the arm, unless the arm goes into a select_list.
+/// An arm that receives from `source` (a chan or receiver; a nil one is never ready). `handler` gets a
+/// std::optional<T>, empty when the channel is closed and drained; for a channel of void a bool. A handle given as an
+/// lvalue must outlive the arm, unless the arm goes into a select_list.
 template <detail::receiving_handle Handle, class Handler = detail::no_handler>
 [[nodiscard]] auto on_recv(Handle&& source, Handler handler = {}) {
   return detail::receive_arm<detail::value_of<Handle>, Handler>{
       {}, {source.pointer(), std::is_lvalue_reference_v<Handle>}, std::move(handler), {}};
 }
 
-/// An arm that sends to `target` (a chan or sender; a nil one is never ready). An lvalue is copied into the arm at once.
-/// An rvalue stays the caller's: it must live until the select has finished, and is moved from only if this arm wins.
-/// If the channel is closed when this arm's turn comes, select throws closed_channel. The handle as for on_recv.
+/// An arm that sends to `target` (a chan or sender; a nil one is never ready). An lvalue is copied into the arm at
+/// once. An rvalue stays the caller's: it must live until the select has finished, and is moved from only if this arm
+/// wins. If the channel is closed when this arm's turn comes, select throws closed_channel. The handle as for on_recv.
 template <detail::sending_handle Handle, class Handler = detail::no_handler>
-  requires(!detail::signalling_handle<Handle>)
-[[nodiscard]] auto on_send(Handle&& target, detail::payload_in<Handle>&& value, Handler handler = {}) {
+requires(!detail::signalling_handle<Handle>)
+    [[nodiscard]] auto on_send(Handle&& target, detail::payload_in<Handle>&& value, Handler handler = {}) {
   using type = detail::value_of<Handle>;
   return detail::send_arm<type, type&, Handler>{
       {}, {target.pointer(), std::is_lvalue_reference_v<Handle>}, value, std::move(handler)};
 }
 template <detail::sending_handle Handle, class Handler = detail::no_handler>
-  requires(!detail::signalling_handle<Handle>)
-[[nodiscard]] auto on_send(Handle&& target, const detail::payload_in<Handle>& value, Handler handler = {}) {
+requires(!detail::signalling_handle<Handle>)
+    [[nodiscard]] auto on_send(Handle&& target, const detail::payload_in<Handle>& value, Handler handler = {}) {
   using type = detail::value_of<Handle>;
   return detail::send_arm<type, type, Handler>{
       {}, {target.pointer(), std::is_lvalue_reference_v<Handle>}, type(value), std::move(handler)};
@@ -253,7 +253,7 @@ template <class Handler = detail::no_handler>
 
 /// The arm, if `condition` holds; else an arm that is never chosen.
 template <class Arm>
-  requires std::derived_from<std::remove_cvref_t<Arm>, detail::arm_base>
+requires std::derived_from<std::remove_cvref_t<Arm>, detail::arm_base>
 [[nodiscard]] auto when(bool condition, Arm arm) {
   arm.enabled = condition;
   return arm;
@@ -264,8 +264,8 @@ template <class Arm>
 /// \throws closed_channel when a send arm met a closed channel; canceled; what the handler throws
 /// No operation is done when it throws before a handler ran. Does not allocate. Any task or thread.
 template <class... Arms>
-  requires(std::derived_from<std::remove_cvref_t<Arms>, detail::arm_base> && ...)
-CSP_ALWAYS_INLINE int select(Arms&&... arms) {
+requires(std::derived_from<std::remove_cvref_t<Arms>, detail::arm_base>&&...) CSP_ALWAYS_INLINE
+    int select(Arms&&... arms) {
   constexpr std::size_t count = sizeof...(Arms);
   std::array<detail::select_arm, count> slots;
   std::array<detail::spinlock*, count> locks;
@@ -292,8 +292,7 @@ class select_list {
  public:
   /// Appends an arm. \throws std::bad_alloc
   template <class Arm>
-    requires std::derived_from<std::remove_cvref_t<Arm>, detail::arm_base>
-  select_list& add(Arm&& arm) {
+  requires std::derived_from<std::remove_cvref_t<Arm>, detail::arm_base> select_list& add(Arm&& arm) {
     arms_.push_back(std::make_unique<held_arm<std::remove_cvref_t<Arm>>>(std::forward<Arm>(arm)));
     return *this;
   }

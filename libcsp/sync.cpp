@@ -24,7 +24,8 @@ char ownership_mark;
 
 }  // namespace
 
-// --- mutex --------------------------------------------------------------------------------------------------------------
+// --- mutex
+// --------------------------------------------------------------------------------------------------------------
 
 void mutex::lock_slowly() {
   for (int vain = 0;; ++vain) {
@@ -64,9 +65,12 @@ waiter* mutex::pass_on() noexcept {
   return waiters_.pop_winner()->owner;
 }
 
-void mutex::die_of_unlock() noexcept { detail::fatal("csp::mutex: unlocked by a task or thread that does not hold it"); }
+void mutex::die_of_unlock() noexcept {
+  detail::fatal("csp::mutex: unlocked by a task or thread that does not hold it");
+}
 
-// --- condition_variable -------------------------------------------------------------------------------------------------
+// --- condition_variable
+// -------------------------------------------------------------------------------------------------
 
 std::cv_status condition_variable::wait_by(std::unique_lock<mutex>& lock, nanos deadline) {
   mutex& outer = *lock.mutex();
@@ -109,7 +113,8 @@ void condition_variable::notify_all() noexcept {
   woken.make_ready();
 }
 
-// --- semaphore ----------------------------------------------------------------------------------------------------------
+// --- semaphore
+// ----------------------------------------------------------------------------------------------------------
 
 void semaphore::acquire() { static_cast<void>(acquire_by(never)); }
 
@@ -157,7 +162,8 @@ void semaphore::release(std::ptrdiff_t count) noexcept {
   woken.make_ready();
 }
 
-// --- wait_group ---------------------------------------------------------------------------------------------------------
+// --- wait_group
+// ---------------------------------------------------------------------------------------------------------
 
 void wait_group::add(std::ptrdiff_t count) noexcept {
   detail::winner_list woken;
@@ -185,8 +191,8 @@ bool wait_group::wait_by(nanos deadline) {
   if (deadline != never && deadline <= detail::current_time()) {
     return false;
   }
-  switch (detail::wait_in_queue_unless(waiters_, lock_, wait_kind::wait_group, deadline,
-                                       [this] { return count_ == 0; })) {
+  switch (
+      detail::wait_in_queue_unless(waiters_, lock_, wait_kind::wait_group, deadline, [this] { return count_ == 0; })) {
     case wake_reason::canceled:
       throw canceled();
     case wake_reason::timeout:

@@ -21,9 +21,9 @@
 
 namespace csp::inline v0 {
 
-/// A mutual exclusion lock, Lockable. Not recursive. Waiters are woken first come, first served; a running task may take
-/// a free lock before a woken waiter does, but no waiter is passed over more than a few times: then the lock is handed
-/// to it. lock() is not a cancellation point.
+/// A mutual exclusion lock, Lockable. Not recursive. Waiters are woken first come, first served; a running task may
+/// take a free lock before a woken waiter does, but no waiter is passed over more than a few times: then the lock is
+/// handed to it. lock() is not a cancellation point.
 class CSP_API mutex {
  public:
   constexpr mutex() noexcept = default;
@@ -88,8 +88,8 @@ class CSP_API mutex {
   CSP_NOINLINE detail::waiter* pass_on() noexcept;
 
   detail::spinlock lock_{detail::lock_rank::mutex};
-  bool woken_ = false;           // a woken waiter has not tried yet: no other is woken. Guarded by lock_, as all below
-  bool starving_ = false;        // the first waiter has been passed over too often: the lock is handed to it
+  bool woken_ = false;     // a woken waiter has not tried yet: no other is woken. Guarded by lock_, as all below
+  bool starving_ = false;  // the first waiter has been passed over too often: the lock is handed to it
   const void* owner_ = nullptr;
   detail::wait_queue waiters_;
 };
@@ -213,7 +213,8 @@ class CSP_API wait_group {
         }
       }
     };
-    csp::go(task_options{}, [part = counted(*this), run = std::forward<F>(fn)]() mutable { run(); }, site);
+    csp::go(
+        task_options{}, [part = counted(*this), run = std::forward<F>(fn)]() mutable { run(); }, site);
   }
 
  private:

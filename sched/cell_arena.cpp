@@ -14,8 +14,8 @@ cell_arena& cell_arena::instance() noexcept {
 }
 
 cell_arena::slab* cell_arena::grow() {
-  void* const memory = ::mmap(nullptr, slab_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                              -1, 0);
+  void* const memory =
+      ::mmap(nullptr, slab_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) {
     return nullptr;
   }

@@ -26,7 +26,8 @@ class cell_arena {
   /// Gives free cells back. Any thread.
   void give(task** cells, std::uint32_t count) noexcept;
 
-  /// Calls visit(task&, generation) for every cell that held a task at the time. Any thread; the task may end meanwhile.
+  /// Calls visit(task&, generation) for every cell that held a task at the time. Any thread; the task may end
+  /// meanwhile.
   template <class Visitor>
   void for_each_live(Visitor&& visit) {
     // acquire: pairs with the release in grow(); the slab's fields are complete.

@@ -59,8 +59,21 @@ void check_for_deadlock() noexcept {
     const std::lock_guard guard(all.lock);
     const auto stands_still = [](const scheduler_core* core) { return core->stands_still(); };
     const auto has_tasks = [](const scheduler_core* core) { return !core->all_ended(); };
+    const auto all_switches = [&all] {
+      std::uint64_t sum = 0;
+      for (const scheduler_core* const core : all.running) {
+        sum += core->statistics().switches;
+      }
+      return sum;
+    };
+    const std::uint64_t switches = all_switches();
     if (!std::all_of(all.running.begin(), all.running.end(), stands_still) ||
         std::none_of(all.running.begin(), all.running.end(), has_tasks) || has_foreign_threads()) {
+      return;
+    }
+    // The thread that was foreign a moment ago may have left work and be waiting in libcsp by now: only if nothing
+    // moved between two looks, with no foreign thread between them, can nothing move.
+    if (!std::all_of(all.running.begin(), all.running.end(), stands_still) || all_switches() != switches) {
       return;
     }
     report = "csp: deadlock: all tasks are asleep and nothing can wake them\n" + format_tasks();

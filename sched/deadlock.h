@@ -1,9 +1,9 @@
 // "All tasks are asleep": found when the last processor of the process goes idle, never by a periodic check.
 //
-// A deadlock is reported when, in every running scheduler, all processors are parked and no queue holds a task, no timer
-// is armed, no blocking call runs, and the process has no thread that could still wake somebody: none but ours, those
-// that wait in csp::run or scheduler::drain, and a sanitizer's. Then nothing can ever happen again, so a single look
-// is final.
+// A deadlock is reported when, in every running scheduler, all processors are parked and no queue holds a task, no
+// timer is armed, no blocking call runs, and the process has no thread that could still wake somebody: none but ours,
+// those that wait in csp::run or scheduler::drain, and a sanitizer's. Then nothing can ever happen again, so a single
+// look is final.
 #pragma once
 
 #include "sched/base/config.h"

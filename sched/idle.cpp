@@ -53,8 +53,8 @@ processor* idle_set::take_to_wake() noexcept {
       return nullptr;
     }
     // [ID2] seq_cst: the woken one counts as a searcher from here on, so other submitters leave it alone.
-  } while (!word_.compare_exchange_weak(word, word - one_parked + 1, std::memory_order_seq_cst,
-                                        std::memory_order_relaxed));
+  } while (
+      !word_.compare_exchange_weak(word, word - one_parked + 1, std::memory_order_seq_cst, std::memory_order_relaxed));
   idle_entry& entry = *first_;
   unlink(entry);
   return entry.self;

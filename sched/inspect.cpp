@@ -39,8 +39,7 @@ std::vector<task_snapshot> snapshot_tasks(const scheduler_core* only) {
       result.push_back(std::move(entry));
     }
   });
-  std::sort(result.begin(), result.end(),
-            [](const task_snapshot& a, const task_snapshot& b) { return a.id < b.id; });
+  std::sort(result.begin(), result.end(), [](const task_snapshot& a, const task_snapshot& b) { return a.id < b.id; });
   return result;
 }
 

@@ -19,9 +19,7 @@ struct join_state {
   enum event : std::uint32_t { ended = 1, handle_gone = 2, result_destroyed = 4, stack_left = 8 };
 
   /// Records an event; the events before it. acq_rel: the second party sees all that the first one did.
-  [[nodiscard]] std::uint32_t record(event what) noexcept {
-    return events_.fetch_or(what, std::memory_order_acq_rel);
-  }
+  [[nodiscard]] std::uint32_t record(event what) noexcept { return events_.fetch_or(what, std::memory_order_acq_rel); }
 
  private:
   std::atomic<std::uint32_t> events_{0};

@@ -37,7 +37,8 @@ waiter& calling_waiter() {
   return this_thread_block();
 }
 
-// --- one queue --------------------------------------------------------------------------------------------------------
+// --- one queue
+// --------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -95,7 +96,8 @@ wake_reason wait_as_thread(exclusive_wait& request) {
   return self.outcome();
 }
 
-// --- many queues, deadline --------------------------------------------------------------------------------------------
+// --- many queues, deadline
+// --------------------------------------------------------------------------------------------
 
 void commit_open(processor& here, task* left, void* argument) noexcept {
   auto& state = *static_cast<open_commit*>(argument);
@@ -113,8 +115,8 @@ void commit_open(processor& here, task* left, void* argument) noexcept {
   }
   // Pairs with the heavy fence between request_cancel() and interrupt_wait().
   asymmetric_fence::light();
-  const bool cancel_now = request.cancellable && left->cancel_requested() &&
-                          left->claim(request.ticket, wake_reason::canceled);
+  const bool cancel_now =
+      request.cancellable && left->cancel_requested() && left->claim(request.ticket, wake_reason::canceled);
   // [OC1] release: the last look at the frame; pairs with [OC2].
   state.pending.store(false, std::memory_order_release);
   if (cancel_now) [[unlikely]] {
@@ -156,7 +158,8 @@ void await_commit(const std::atomic<bool>& pending) noexcept {
   }
 }
 
-// --- the rest ---------------------------------------------------------------------------------------------------------
+// --- the rest
+// ---------------------------------------------------------------------------------------------------------
 
 void sleep_until(nanos deadline) {
   cancellation_point();

@@ -7,8 +7,6 @@
 
 #include <cxxabi.h>
 
-#include <pthread.h>
-
 namespace csp::inline v0::detail {
 namespace {
 
@@ -23,9 +21,7 @@ void commit_nothing(processor&, task*, void*) noexcept {}
 
 }  // namespace
 
-processor::processor() noexcept {
-  idle_.self = this;
-}
+processor::processor() noexcept { idle_.self = this; }
 
 void processor::assign(scheduler_core& core, unsigned index, std::uint64_t seed, bool spare) {
   core_.set(&core);
@@ -50,8 +46,7 @@ void processor::enter_thread() {
   exceptions_ = reinterpret_cast<exception_globals*>(abi::__cxa_get_globals());
   errno_ = &errno;
   sanitizer::adopt_thread(root_.fiber);
-  clockid_t clock{};
-  thread_clock_.set(::pthread_getcpuclockid(::pthread_self(), &clock) == 0 ? clock : CLOCK_MONOTONIC);
+  thread_clock_.set(this_thread_cpu_clock());
   set_this_processor(this);
 }
 
@@ -65,15 +60,6 @@ void processor::leave_thread() noexcept {
   stacks.flush();
   cells.flush();
   set_this_processor(nullptr);
-}
-
-nanos processor::thread_cpu_time() const noexcept {
-  timespec used{};
-  // Fails once the thread has ended.
-  if (::clock_gettime(thread_clock_.get(), &used) != 0) {
-    return 0;
-  }
-  return static_cast<nanos>(used.tv_sec) * 1'000'000'000 + used.tv_nsec;
 }
 
 std::uint64_t processor::next_id() noexcept {
@@ -166,7 +152,8 @@ bool processor::has_work(nanos now) const noexcept {
   return has_stealable_work() || inbox_.size() != 0 || local_.has_items() || timers.earliest() <= now;
 }
 
-// --- on a task's stack ------------------------------------------------------------------------------------------------
+// --- on a task's stack
+// ------------------------------------------------------------------------------------------------
 
 void processor::commit_yielded(processor& here, task* left, void*) noexcept {
   sanitizer::publish(left);
@@ -177,7 +164,8 @@ void processor::commit_yielded(processor& here, task* left, void*) noexcept {
   }
 }
 
-// --- the loop ---------------------------------------------------------------------------------------------------------
+// --- the loop
+// ---------------------------------------------------------------------------------------------------------
 
 void processor::do_chores() noexcept {
   budget_.set(switches_between_chores);

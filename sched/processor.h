@@ -79,7 +79,8 @@ class CSP_API processor {
   /// Puts a fresh task in line, and wakes somebody for it where that helps.
   void submit(task& fresh) noexcept;
 
-  // --- by any thread --------------------------------------------------------------------------------------------------
+  // --- by any thread
+  // --------------------------------------------------------------------------------------------------
 
   /// Puts a task that was just made ready in line. On this processor's thread only.
   void ready(task& woken) noexcept;
@@ -95,7 +96,8 @@ class CSP_API processor {
   /// Takes tasks from this processor for another; the count. `impatient`: also from the part that costs a fence.
   [[nodiscard]] std::uint32_t steal_from(task** items, std::uint32_t limit, bool impatient) noexcept;
 
-  // --- parts ----------------------------------------------------------------------------------------------------------
+  // --- parts
+  // ----------------------------------------------------------------------------------------------------------
 
   timer_heap timers;
   stack_pool stacks;
@@ -116,8 +118,8 @@ class CSP_API processor {
     relaxed<std::uint64_t> spawned;
     relaxed<std::uint64_t> finished;
     relaxed<std::uint64_t> switches;
-    relaxed<std::uint64_t> steals;    // tasks taken from other processors
-    relaxed<std::uint64_t> sleeps;    // times that the thread went to sleep
+    relaxed<std::uint64_t> steals;  // tasks taken from other processors
+    relaxed<std::uint64_t> sleeps;  // times that the thread went to sleep
   };
   counters count;
 
@@ -128,7 +130,7 @@ class CSP_API processor {
   /// True while the thread sleeps or is about to.
   relaxed<bool> sleeping;
   /// CPU time that the driving thread has used; for the monitor. 0 when there is no thread.
-  [[nodiscard]] nanos thread_cpu_time() const noexcept;
+  [[nodiscard]] nanos thread_cpu_time() const noexcept { return read_cpu_clock(thread_clock_.get()); }
 
  private:
   friend struct switcher;

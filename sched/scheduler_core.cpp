@@ -222,7 +222,8 @@ void scheduler_core::report_stuck() const {
   }
 }
 
-// --- idle, end, deadlock ----------------------------------------------------------------------------------------------
+// --- idle, end, deadlock
+// ----------------------------------------------------------------------------------------------
 
 bool scheduler_core::all_ended() const noexcept {
   // Ends are summed before spawns: if the sums agree, no task lived when the first sum was complete.

@@ -76,7 +76,8 @@ class CSP_API scheduler_core {
   /// Gives the monitor a thread of its own.
   void start_monitor_thread();
 
-  // --- hot, any thread ------------------------------------------------------------------------------------------------
+  // --- hot, any thread
+  // ------------------------------------------------------------------------------------------------
 
   /// After a push by one of this core's processors: wakes a sleeper where that is due.
   CSP_ALWAYS_INLINE void notify_from_processor() noexcept {
@@ -95,7 +96,8 @@ class CSP_API scheduler_core {
   /// Wakes one parked processor, if nobody searches.
   void wake_one() noexcept;
 
-  // --- spawning -------------------------------------------------------------------------------------------------------
+  // --- spawning
+  // -------------------------------------------------------------------------------------------------------
 
   /// A cell with identity, credit and no payload yet. From a task of this core, or from a plain thread. Throws
   /// std::bad_alloc, or std::logic_error when the scheduler does not run.
@@ -105,7 +107,8 @@ class CSP_API scheduler_core {
   /// Takes back what allocate() gave; the task was not submitted.
   void abandon(task& fresh) noexcept;
 
-  // --- parts, shared by the processors --------------------------------------------------------------------------------
+  // --- parts, shared by the processors
+  // --------------------------------------------------------------------------------
 
   idle_set idle;
   injector injected;
@@ -175,7 +178,7 @@ class CSP_API scheduler_core {
   std::atomic<bool> end_awaited_{false};  // drain() or stop() waits for the last task
   std::atomic<bool> ended_{false};        // and it has come
 
-  std::vector<std::thread> threads_;  // one for each processor in use, by index
+  std::vector<std::thread> threads_;                          // one for each processor in use, by index
   std::array<std::atomic<bool>, most_processors> retired_{};  // spares whose thread has come to its end
   std::atomic<unsigned> homes_{0};                            // pinned tasks of plain threads go round the processors
   futex_parker end_sleeper_;                                  // drain() or stop() while the monitor has its own thread
@@ -185,11 +188,11 @@ class CSP_API scheduler_core {
 
   // Spawning from plain threads.
   std::mutex outside_;
-  cell_pool outside_cells_;     // guarded by outside_
-  stack_pool outside_stacks_;   // guarded by outside_
-  bool outside_open_ = false;   // guarded by outside_
-  relaxed<std::uint64_t> outside_spawned_;   // written under outside_
-  relaxed<std::uint64_t> outside_abandoned_; // written under outside_
+  cell_pool outside_cells_;                   // guarded by outside_
+  stack_pool outside_stacks_;                 // guarded by outside_
+  bool outside_open_ = false;                 // guarded by outside_
+  relaxed<std::uint64_t> outside_spawned_;    // written under outside_
+  relaxed<std::uint64_t> outside_abandoned_;  // written under outside_
 
   scheduler_core* next_pooled_ = nullptr;
 };

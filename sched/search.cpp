@@ -1,7 +1,7 @@
 // How a processor without work looks for some, before it sleeps.
 //
-// A victim's ring and overflow list are open to all. Its local queue (the `next` slot and a short FIFO) holds what it is
-// about to run; taking from there costs a heavy fence and tears a talking pair apart. So a thief does that only when
+// A victim's ring and overflow list are open to all. Its local queue (the `next` slot and a short FIFO) holds what it
+// is about to run; taking from there costs a heavy fence and tears a talking pair apart. So a thief does that only when
 // the victim has made no switch for `patience`: it computes, and what waits there would wait on.
 #include "sched/scheduler_core.h"
 #include "sched/switch_task.h"

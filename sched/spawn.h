@@ -41,7 +41,8 @@ class allocated_task {
   task* task_;
 };
 
-// --- detached ---------------------------------------------------------------------------------------------------------
+// --- detached
+// ---------------------------------------------------------------------------------------------------------
 
 template <class Callable>
 struct detached_payload {
@@ -77,8 +78,8 @@ template <class F>
 void spawn_detached(scheduler_core& core, const spawn_options& options, F&& fn) {
   using callable = std::decay_t<F>;
   static_assert(std::invocable<callable&>, "a task's function is called without arguments");
-  using payload = std::conditional_t<fits_in_cell<detached_payload<callable>>, detached_payload<callable>,
-                                     boxed_payload<callable>>;
+  using payload =
+      std::conditional_t<fits_in_cell<detached_payload<callable>>, detached_payload<callable>, boxed_payload<callable>>;
   allocated_task fresh(core, options);
   auto* const built = ::new (fresh.get().payload()) payload(std::forward<F>(fn));
   fresh.get().operations = &detached_operations<payload>;
@@ -91,7 +92,8 @@ void spawn_detached(scheduler_core& core, const spawn_options& options, F&& fn) 
   fresh.submitted();
 }
 
-// --- joinable ---------------------------------------------------------------------------------------------------------
+// --- joinable
+// ---------------------------------------------------------------------------------------------------------
 
 /// What a joinable task returns, kept: a value, a reference as a pointer, or nothing.
 template <class R>

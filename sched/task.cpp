@@ -9,18 +9,30 @@ namespace csp::inline v0::detail {
 
 const char* describe(wait_kind kind) noexcept {
   switch (kind) {
-    case wait_kind::none: return "running";
-    case wait_kind::send: return "chan send";
-    case wait_kind::receive: return "chan receive";
-    case wait_kind::select: return "select";
-    case wait_kind::sleep: return "sleep";
-    case wait_kind::join: return "join";
-    case wait_kind::mutex: return "mutex lock";
-    case wait_kind::condition: return "condition wait";
-    case wait_kind::semaphore: return "semaphore acquire";
-    case wait_kind::wait_group: return "wait group";
-    case wait_kind::blocking: return "blocking call";
-    case wait_kind::forever: return "nil channel (for ever)";
+    case wait_kind::none:
+      return "running";
+    case wait_kind::send:
+      return "chan send";
+    case wait_kind::receive:
+      return "chan receive";
+    case wait_kind::select:
+      return "select";
+    case wait_kind::sleep:
+      return "sleep";
+    case wait_kind::join:
+      return "join";
+    case wait_kind::mutex:
+      return "mutex lock";
+    case wait_kind::condition:
+      return "condition wait";
+    case wait_kind::semaphore:
+      return "semaphore acquire";
+    case wait_kind::wait_group:
+      return "wait group";
+    case wait_kind::blocking:
+      return "blocking call";
+    case wait_kind::forever:
+      return "nil channel (for ever)";
   }
   return "?";
 }

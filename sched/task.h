@@ -27,16 +27,28 @@ struct stack_block;
 
 /// How the payload of one kind of callable is run and destroyed.
 struct task_operations {
-  void (*invoke)(void* payload);                    // runs the callable, then destroys it; may throw
-  void (*destroy)(void* payload) noexcept;          // destroys a callable that never ran
-  void (*destroy_result)(void* payload) noexcept;   // of a joinable task, else null; its payload starts with a join_state
+  void (*invoke)(void* payload);            // runs the callable, then destroys it; may throw
+  void (*destroy)(void* payload) noexcept;  // destroys a callable that never ran
+  void (*destroy_result)(
+      void* payload) noexcept;  // of a joinable task, else null; its payload starts with a join_state
 
   [[nodiscard]] bool joinable() const noexcept { return destroy_result != nullptr; }
 };
 
 /// Why a task waits; shown in reports.
 enum class wait_kind : std::uint8_t {
-  none, send, receive, select, sleep, join, mutex, condition, semaphore, wait_group, blocking, forever,
+  none,
+  send,
+  receive,
+  select,
+  sleep,
+  join,
+  mutex,
+  condition,
+  semaphore,
+  wait_group,
+  blocking,
+  forever,
 };
 
 /// The text of a wait kind, such as "chan receive".
@@ -61,8 +73,8 @@ struct task : waiter {
   exception_globals exceptions;
   int saved_errno = 0;
   std::uint8_t stack_class = 0;
-  relaxed<wait_kind> waits_for;       // written by the task, read by reports
-  std::uint16_t shields = 0;          // depth of csp::shield
+  relaxed<wait_kind> waits_for;  // written by the task, read by reports
+  std::uint16_t shields = 0;     // depth of csp::shield
 
   // Identity and cancellation; read by anybody.
   relaxed<std::uint32_t> generation;

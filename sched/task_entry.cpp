@@ -94,8 +94,8 @@ void settle(task& ended) noexcept {
   }
 }
 
-// Runs the task that the stack was bound for, and after it as many unstarted ones as come in line: the stack goes on hot
-// and no switch is needed. Returns when the next one to run has another stack; null: the root.
+// Runs the task that the stack was bound for, and after it as many unstarted ones as come in line: the stack goes on
+// hot and no switch is needed. Returns when the next one to run has another stack; null: the root.
 task* run_tasks(processor*& here) noexcept {
   for (;;) {
     task& self = *here->current();
@@ -124,8 +124,7 @@ task* run_tasks(processor*& here) noexcept {
 }
 
 // First function on every task stack. It never returns, so the sanitizers must not count its frame.
-[[noreturn]] CSP_FIRST_FRAME void enter_task(
-    boost::context::detail::transfer_t transfer) noexcept {
+[[noreturn]] CSP_FIRST_FRAME void enter_task(boost::context::detail::transfer_t transfer) noexcept {
   auto* here = static_cast<processor*>(transfer.data);
   switcher::arrive({transfer.fctx, transfer.data}, here->current()->context);
   task* const next = run_tasks(here);
@@ -140,8 +139,8 @@ void bind_stack(processor& here, task& fresh) noexcept {
   fresh.stack = block;
   block->owner.store(&fresh, std::memory_order_relaxed);
   sanitizer::bind(fresh.context.fiber, block->fiber, block->usable_bottom(), block->usable_size());
-  fresh.context.resume_point = boost::context::detail::make_fcontext(block->usable_top, block->usable_size(),
-                                                                     &enter_task);
+  fresh.context.resume_point =
+      boost::context::detail::make_fcontext(block->usable_top, block->usable_size(), &enter_task);
 }
 
 void drop_handle(task& target) noexcept {

@@ -18,5 +18,4 @@ class thread_block : public waiter {
   thread_block* next_free = nullptr;  // guarded by the pool's lock
 };
 
-
 }  // namespace csp::inline v0::detail

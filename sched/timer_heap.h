@@ -24,10 +24,10 @@ struct timer {
   using callback = void (*)(timer& self, nanos now) noexcept;
 
   nanos when = never;
-  waiter* sleeper = nullptr;    // with ticket: whose wait it ends
+  waiter* sleeper = nullptr;  // with ticket: whose wait it ends
   std::uint64_t ticket = 0;
-  callback fire = nullptr;      // instead of a wait; called holding no lock
-  timer_heap* heap = nullptr;   // where it was armed last
+  callback fire = nullptr;     // instead of a wait; called holding no lock
+  timer_heap* heap = nullptr;  // where it was armed last
 
   timer* child = nullptr;
   timer* sibling = nullptr;

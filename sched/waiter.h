@@ -36,7 +36,7 @@ struct wait_node {
   void* slot = nullptr;      // where the value comes from or goes to
   std::uint32_t index = 0;   // which case of its owner's wait this is
   bool linked = false;
-  bool closed = false;       // set by the winner: woken by close(), no value moved
+  bool closed = false;  // set by the winner: woken by close(), no value moved
 };
 
 class waiter {

@@ -16,14 +16,14 @@
 
 namespace csp::inline v0::detail {
 
-/// A full fence. ThreadSanitizer does not know fences; a read-modify-write on x86 is as good, and relaxed it adds no edge
-/// that the code does not have.
+/// A full fence. ThreadSanitizer does not know fences; a read-modify-write on x86 is as good, and relaxed it adds no
+/// edge that the code does not have.
 CSP_ALWAYS_INLINE void full_fence() noexcept {
-  if constexpr (sanitizer::thread_sanitizer) {
+  if constexpr (sanitizer::sees_fences) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+  } else {
     std::atomic<int> somewhere{0};
     somewhere.fetch_add(1, std::memory_order_relaxed);
-  } else {
-    std::atomic_thread_fence(std::memory_order_seq_cst);
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <limits>
 
 namespace csp::inline v0::detail {
@@ -30,6 +31,12 @@ class CSP_API clock_source {
 
 /// std::chrono::steady_clock, which is CLOCK_MONOTONIC.
 [[nodiscard]] CSP_API nanos steady_now() noexcept;
+
+/// The clock of the calling thread's CPU time, to be read by others.
+[[nodiscard]] clockid_t this_thread_cpu_clock() noexcept;
+
+/// CPU time on such a clock; 0 when its thread has ended.
+[[nodiscard]] nanos read_cpu_clock(clockid_t clock) noexcept;
 
 /// The process's real clock source.
 [[nodiscard]] CSP_API const clock_source& steady_source() noexcept;

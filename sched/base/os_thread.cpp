@@ -12,12 +12,12 @@
 namespace csp::inline v0::detail {
 namespace {
 
-// Raised by a thread when it starts to run and lowered as its last act: at no time is a foreign thread hidden behind one
-// of ours that does not exist yet or any more.
+// Raised by a thread when it starts to run and lowered as its last act: at no time is a foreign thread hidden behind
+// one of ours that does not exist yet or any more.
 std::atomic<int> own_threads{0};
-// Changes of own_threads so far: the kernel's count belongs to ours only if none came between. Raised before a fall and
-// after a rise.
-std::atomic<unsigned> own_changes{0};
+// Falls of own_threads so far, raised after each: a thread that was counted as ours and ended before the kernel counted
+// must not make up for one that is not ours.
+std::atomic<unsigned> own_falls{0};
 
 // The kernel's count of the process's threads; 0 when it is unknown.
 int count_threads() noexcept {
@@ -35,13 +35,10 @@ int count_threads() noexcept {
 
 }  // namespace
 
-own_thread_mark::own_thread_mark() noexcept {
-  own_threads.fetch_add(1, std::memory_order_seq_cst);
-  own_changes.fetch_add(1, std::memory_order_seq_cst);
-}
+own_thread_mark::own_thread_mark() noexcept { own_threads.fetch_add(1, std::memory_order_seq_cst); }
 own_thread_mark::~own_thread_mark() {
-  own_changes.fetch_add(1, std::memory_order_seq_cst);
   own_threads.fetch_sub(1, std::memory_order_seq_cst);
+  own_falls.fetch_add(1, std::memory_order_seq_cst);
 }
 
 std::thread start_thread(const char* name, std::function<void()> body) {
@@ -70,10 +67,11 @@ std::thread start_thread(const char* name, std::function<void()> body) {
 
 bool has_foreign_threads() noexcept {
   for (;;) {
-    const unsigned changes = own_changes.load(std::memory_order_seq_cst);
+    const unsigned falls = own_falls.load(std::memory_order_seq_cst);
+    // Before the kernel's: a thread of ours that starts meanwhile may only be taken for a foreign one.
     const int ours = own_threads.load(std::memory_order_seq_cst) + static_cast<int>(sanitizer::background_threads);
     const int threads = count_threads();
-    if (own_changes.load(std::memory_order_seq_cst) == changes) {
+    if (own_falls.load(std::memory_order_seq_cst) == falls) {
       return threads == 0 || threads > ours;  // unknown: somebody may still be there
     }
   }

@@ -1,10 +1,10 @@
 #include "sched/base/parker.h"
 
-#include <cerrno>
-#include <ctime>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <cerrno>
+#include <ctime>
 
 namespace csp::inline v0::detail {
 
@@ -20,8 +20,8 @@ bool futex_wait_until(std::atomic<std::uint32_t>& word, std::uint32_t expected, 
   }
   const int saved = errno;
   // FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC, see futex(2).
-  const long result = ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected, limit, nullptr,
-                                FUTEX_BITSET_MATCH_ANY);
+  const long result =
+      ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected, limit, nullptr, FUTEX_BITSET_MATCH_ANY);
   const bool timed_out = result != 0 && errno == ETIMEDOUT;
   errno = saved;
   return !timed_out;

@@ -49,10 +49,13 @@ namespace csp::inline v0::detail::sanitizer {
 
 #if defined(CSP_TSAN)
 inline constexpr bool thread_sanitizer = true;
+/// Fences are invisible to it.
+inline constexpr bool sees_fences = false;
 /// Threads that the sanitizer runs beside the program's.
 inline constexpr unsigned background_threads = 1;
 #else
 inline constexpr bool thread_sanitizer = false;
+inline constexpr bool sees_fences = true;
 inline constexpr unsigned background_threads = 0;
 #endif
 #if defined(CSP_ASAN)

@@ -1,5 +1,5 @@
-// Where a task was spawned. std::source_location where the compiler has it (clang 14 with libstdc++ 12 has not), else the
-// same by the builtins that it is made from.
+// Where a task was spawned. std::source_location where the compiler has it (clang 14 with libstdc++ 12 has not), else
+// the same by the builtins that it is made from.
 #pragma once
 
 #include <version>

@@ -1,9 +1,9 @@
 #include "sched/base/spinlock.h"
 
-#include <cerrno>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <cerrno>
 
 namespace csp::inline v0::detail {
 namespace {

@@ -22,6 +22,13 @@ CSP_NOINLINE processor* read_this_processor() noexcept {
 
 CSP_NOINLINE void set_this_processor(processor* value) noexcept { csp_this_processor = value; }
 
+CSP_NOINLINE random_source& this_thread_random() noexcept {
+  asm volatile("");
+  // A stream for each thread, apart from the others by its address.
+  static thread_local random_source source(reinterpret_cast<std::uintptr_t>(&source));
+  return source;
+}
+
 CSP_NOINLINE std::uint16_t* held_locks() noexcept {
   asm volatile("");
   return locks_held;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "sched/base/config.h"
+#include "sched/base/random.h"
 
 #include <cstdint>
 
@@ -40,6 +41,9 @@ void set_this_processor(processor* value) noexcept;
 
 /// The waiting block that belongs to the calling plain thread, made at the first call (may throw std::bad_alloc).
 CSP_API thread_block& this_thread_block();
+
+/// Random choices of a plain thread, which has no processor.
+[[nodiscard]] random_source& this_thread_random() noexcept;
 
 /// Locks held by the calling thread, a counter for each rank; used by the lock order check only.
 std::uint16_t* held_locks() noexcept;

@@ -86,7 +86,7 @@ TEST_CASE("inspect: name, site and state of each task that lives") {
         const csp::task_info& info = at->second;
         expect(info.state == state, (name + " is " + info.state).c_str());
         expect(info.file.ends_with("inspect_test.cpp") || name == "main", "the file");
-        expect(info.function.find("operator") != std::string::npos || name == "main", "the function");
+        expect(!info.function.empty(), "the function");
         ids.insert(info.id);
       }
     }
