@@ -241,15 +241,20 @@ class once {
       return;
     }
     const std::lock_guard guard(running_);
-    if (!done_.load(std::memory_order_relaxed)) {
-      std::forward<F>(fn)();
+    if (succeeded_) {
+      // Not by the call that ran `fn`: it still has to unlock, and a call that sees the flag returns without a wait and
+      // may destroy the object.
       done_.store(true, std::memory_order_release);
+      return;
     }
+    std::forward<F>(fn)();
+    succeeded_ = true;
   }
 
  private:
-  std::atomic<bool> done_{false};
+  std::atomic<bool> done_{false};  // set by the first call that finds that another one has succeeded
   mutex running_;
+  bool succeeded_ = false;  // guarded by running_
 };
 
 }  // namespace csp::inline v0

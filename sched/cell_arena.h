@@ -65,8 +65,7 @@ class cell_arena {
   std::atomic<slab*> slabs_{nullptr};
 };
 
-/// The free cells of one processor, LIFO. One thread at a time; seen by no sanitizer, which would take the tasks that
-/// follow one another on a processor for threads.
+/// The free cells of one processor, LIFO. One thread at a time.
 class cell_pool {
  public:
   cell_pool() = default;
@@ -75,7 +74,7 @@ class cell_pool {
   cell_pool& operator=(const cell_pool&) = delete;
 
   /// A free cell; throws std::bad_alloc.
-  [[nodiscard]] CSP_NO_TSAN task* take() {
+  [[nodiscard]] task* take() {
     if (count_ == 0) [[unlikely]] {
       refill();
     }
@@ -85,7 +84,7 @@ class cell_pool {
   }
 
   /// Gives a free cell back.
-  CSP_NO_TSAN void give(task* cell) noexcept {
+  void give(task* cell) noexcept {
     sanitizer::publish(cell);
     if (count_ == capacity) [[unlikely]] {
       spill(batch);
@@ -101,8 +100,8 @@ class cell_pool {
   static constexpr std::uint32_t batch = 64;
   static constexpr std::uint32_t capacity = 2 * batch;
 
-  CSP_NO_TSAN CSP_NOINLINE void refill();
-  CSP_NO_TSAN CSP_NOINLINE void spill(std::uint32_t count) noexcept;
+  CSP_NOINLINE void refill();
+  CSP_NOINLINE void spill(std::uint32_t count) noexcept;
 
   std::uint32_t count_ = 0;
   std::array<task*, capacity> cells_{};

@@ -46,6 +46,11 @@ void processor::enter_thread() {
   exceptions_ = reinterpret_cast<exception_globals*>(abi::__cxa_get_globals());
   errno_ = &errno;
   sanitizer::adopt_thread(root_.fiber);
+  sanitizer::thread_private(&stacks, sizeof stacks);
+  sanitizer::thread_private(&cells, sizeof cells);
+  sanitizer::thread_private(&random, sizeof random);
+  sanitizer::thread_private(&ids_next_, sizeof ids_next_);
+  sanitizer::thread_private(&ids_end_, sizeof ids_end_);
   thread_clock_.set(this_thread_cpu_clock());
   set_this_processor(this);
 }
@@ -237,7 +242,8 @@ processor::step_result processor::step() noexcept {
       core().wake_one();
     }
   }
-  if (item->context.resume_point == nullptr) {
+  sanitizer::observe(item);
+  if (item->context.resume_point.get() == nullptr) {
     bind_stack(*this, *item);
   }
   switcher::leave(*this, nullptr, item, commit_nothing, nullptr, false);

@@ -59,7 +59,7 @@ processor& scheduler_core::next_home() noexcept {
 
 void scheduler_core::initialize(task& fresh, const spawn_options& options, std::uint8_t stack_class, std::uint64_t id,
                                 processor* home) noexcept {
-  fresh.context.resume_point = nullptr;
+  fresh.context.resume_point.set(nullptr);
   fresh.stack = nullptr;
   fresh.core = this;
   fresh.home = home;

@@ -18,8 +18,7 @@ void stack_pool::fetch_credits(unsigned cls) {
     arena_.reserve(cls, 1);  // or std::bad_alloc
     return;
   }
-  arena_.give(cls, m.slots.data(), m.count);
-  m.count = 0;
+  give_back(cls, m.count);
   --m.credits;
 }
 
@@ -36,8 +35,22 @@ stack_block* stack_pool::refill(unsigned cls) noexcept {
   const std::uint32_t half = stack_batch(cls) / 2;
   const unsigned got = arena_.carve_or_take(cls, m.slots.data(), std::min(half, m.credits + 1));
   std::reverse(m.slots.begin(), m.slots.begin() + got);
+  for (unsigned i = 0; i < got; ++i) {
+    sanitizer::publish(m.slots[i]);
+  }
   m.count = got - 1;
   return m.slots[m.count];
+}
+
+// The `count` coldest stacks go to the depot.
+void stack_pool::give_back(unsigned cls, std::uint32_t count) noexcept {
+  magazine& m = magazines_[cls];
+  for (std::uint32_t i = 0; i < count; ++i) {
+    sanitizer::observe(m.slots[i]);
+  }
+  arena_.give(cls, m.slots.data(), count);
+  std::copy(m.slots.begin() + count, m.slots.begin() + m.count, m.slots.begin());
+  m.count -= count;
 }
 
 // The magazine is full: its colder half goes to the depot. Or no credit covers this stack: it goes there itself.
@@ -48,18 +61,14 @@ void stack_pool::spill(stack_block* block) noexcept {
     arena_.give(cls, &block, 1);
     return;
   }
-  const std::uint32_t half = m.count / 2;
-  arena_.give(cls, m.slots.data(), half);
-  std::copy(m.slots.begin() + half, m.slots.begin() + m.count, m.slots.begin());
-  m.count -= half;
+  give_back(cls, m.count / 2);
   m.slots[m.count++] = block;
 }
 
 void stack_pool::flush() noexcept {
   for (unsigned cls = 0; cls < stack_class_count; ++cls) {
     magazine& m = magazines_[cls];
-    arena_.give(cls, m.slots.data(), m.count);
-    m.count = 0;
+    give_back(cls, m.count);
     if (m.credits != 0) arena_.unreserve(cls, m.credits);
     m.credits = 0;
   }

@@ -26,7 +26,7 @@ class stack_pool {
   stack_pool& operator=(const stack_pool&) = delete;
 
   // The right to one take() of this class, anywhere, some time. Throws std::bad_alloc; then nothing has changed.
-  CSP_NO_TSAN void take_credit(unsigned cls) {
+  void take_credit(unsigned cls) {
     magazine& m = magazines_[cls];
     if (m.credits > m.count) [[likely]] {
       --m.credits;
@@ -36,13 +36,13 @@ class stack_pool {
   }
 
   // Ends a credit: its stack was given back before, was handed on to a task with a credit of its own, or never taken.
-  CSP_NO_TSAN void return_credit(unsigned cls) noexcept {
+  void return_credit(unsigned cls) noexcept {
     if (++magazines_[cls].credits > 2 * stack_batch(cls)) [[unlikely]]
       spill_credits(cls);
   }
 
   // The stack that was given last, or else one of the arena. The caller uses up its credit's right.
-  [[nodiscard]] CSP_NO_TSAN stack_block* take(unsigned cls) noexcept {
+  [[nodiscard]] stack_block* take(unsigned cls) noexcept {
     magazine& m = magazines_[cls];
     stack_block* const block = m.count != 0 ? m.slots[--m.count] : refill(cls);
     sanitizer::observe(block);
@@ -51,7 +51,7 @@ class stack_pool {
 
   // Back from a task that has ended; its credit follows by return_credit(), on this pool, before any other call here.
   // If the canary is broken, dies and names the owner: call it while owner can be described, or set owner to null.
-  CSP_NO_TSAN void give(stack_block* block) noexcept {
+  void give(stack_block* block) noexcept {
     check_stack_canary(*block);
     sanitizer::publish(block);
     magazine& m = magazines_[block->class_index];
@@ -63,7 +63,7 @@ class stack_pool {
   }
 
   // Everything back to the arena: when the processor stops. The pool stays usable.
-  CSP_NO_TSAN void flush() noexcept;
+  void flush() noexcept;
 
  private:
   struct magazine {
@@ -72,10 +72,11 @@ class stack_pool {
     std::array<stack_block*, largest_stack_batch> slots;
   };
 
-  CSP_NO_TSAN void fetch_credits(unsigned cls);
-  CSP_NO_TSAN void spill_credits(unsigned cls) noexcept;
-  CSP_NO_TSAN stack_block* refill(unsigned cls) noexcept;
-  CSP_NO_TSAN void spill(stack_block* block) noexcept;
+  void fetch_credits(unsigned cls);
+  void spill_credits(unsigned cls) noexcept;
+  stack_block* refill(unsigned cls) noexcept;
+  void spill(stack_block* block) noexcept;
+  void give_back(unsigned cls, std::uint32_t count) noexcept;
 
   stack_arena& arena_;
   std::array<magazine, stack_class_count> magazines_;

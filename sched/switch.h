@@ -44,8 +44,12 @@ struct switcher {
     } else {
       *here.exceptions_ = exception_globals{};
     }
+    if (from == nullptr) {
+      // What the root knows, such as that its thread was started, the tasks that it runs know too.
+      sanitizer::publish(&here);
+    }
     sanitizer::before_jump(source.fiber, target.fiber, last);
-    return arrive(csp_switch_stack(target.resume_point, &here), source);
+    return arrive(csp_switch_stack(target.resume_point.get(), &here), source);
   }
 
   /// The second half; `self` is the context that has just been resumed or started.
@@ -54,9 +58,10 @@ struct switcher {
     task* const left = here.left_.get();
     context& source = left != nullptr ? left->context : here.root_;
     sanitizer::after_jump(source.fiber, self.fiber, left == nullptr);
-    source.resume_point = transfer.left;
+    source.resume_point.set(transfer.left);
     here.commit_.get()(here, left, here.commit_argument_.get());
     sanitizer::become(self.fiber);
+    sanitizer::observe(&here);
     return here;
   }
 

@@ -21,13 +21,17 @@ CSP_ALWAYS_INLINE task* processor::take_next() noexcept {
   if (budget <= 0 || inbox_.size() != 0) [[unlikely]] {
     return nullptr;
   }
-  return take_own(true);
+  task* const item = take_own(true);
+  if (item != nullptr) {
+    sanitizer::observe(item);  // who takes from a queue knows what the one who pushed did
+  }
+  return item;
 }
 
 CSP_ALWAYS_INLINE void processor::park(commit_function commit, void* argument) noexcept {
   task* const self = current();
   task* const next = take_next();
-  if (next != nullptr && next->context.resume_point == nullptr) [[unlikely]] {
+  if (next != nullptr && next->context.resume_point.get() == nullptr) [[unlikely]] {
     bind_stack(*this, *next);
   }
   switcher::leave(*this, self, next, commit, argument, false);
@@ -41,7 +45,7 @@ CSP_ALWAYS_INLINE void processor::yield() noexcept {
   if (next == nullptr && budget_.get() > 0 && inbox_.size() == 0) {
     return;
   }
-  if (next != nullptr && next->context.resume_point == nullptr) [[unlikely]] {
+  if (next != nullptr && next->context.resume_point.get() == nullptr) [[unlikely]] {
     bind_stack(*this, *next);
   }
   switcher::leave(*this, self, next, &processor::commit_yielded, nullptr, false);

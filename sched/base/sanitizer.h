@@ -30,6 +30,11 @@
 #endif
 #if defined(CSP_TSAN)
 #include <sanitizer/tsan_interface.h>
+
+#include <cerrno>
+
+extern "C" void AnnotateBenignRaceSized(const char* file, int line, const volatile void* address, std::size_t size,
+                                        const char* reason);
 /// Memory that one thread uses on behalf of many tasks: not seen by ThreadSanitizer.
 #define CSP_NO_TSAN __attribute__((no_sanitize("thread"), noinline))
 /// Part of a stack switch: neither instrumented nor a frame of its own.
@@ -78,6 +83,14 @@ CSP_ALWAYS_INLINE void observe([[maybe_unused]] void* address) noexcept {
 #endif
 }
 
+/// Memory that belongs to one OS thread, whose tasks use it one after another in program order. ThreadSanitizer takes
+/// tasks for threads and would report them.
+inline void thread_private([[maybe_unused]] const void* address, [[maybe_unused]] std::size_t size) noexcept {
+#if defined(CSP_TSAN)
+  AnnotateBenignRaceSized(__FILE__, __LINE__, address, size, "used by the tasks of one thread in turn");
+#endif
+}
+
 /// One stack as the sanitizers see it.
 struct fiber {
 #if defined(CSP_TSAN)
@@ -113,6 +126,7 @@ inline void adopt_thread(fiber& target) noexcept {
   static_cast<void>(target);
 #if defined(CSP_TSAN)
   target.handle = __tsan_get_current_fiber();
+  thread_private(&errno, sizeof errno);  // saved and restored by each switch
 #endif
 }
 

@@ -134,6 +134,7 @@ TEST_CASE("close: wakes every sender that waits; each keeps its value, what was 
 TEST_CASE("close: fires every select that is blocked on the channel, once") {
   on_each_cast([](expectations& expect, crew& people) {
     const chan<int> channel;
+    const chan<int> outlet;
     const chan<int> quiet;
     std::atomic<int> receive_arms{0};
     std::atomic<int> send_arms{0};
@@ -150,7 +151,7 @@ TEST_CASE("close: fires every select that is blocked on the channel, once") {
               others += chosen == 1 ? 0 : 1;
               break;
             case 1:
-              csp::select(csp::on_recv(quiet), csp::on_send(channel, i));
+              csp::select(csp::on_recv(quiet), csp::on_send(outlet, i));
               ++others;
               break;
             default:  // twice in one select
@@ -162,8 +163,9 @@ TEST_CASE("close: fires every select that is blocked on the channel, once") {
         }
       });
     }
-    await([&] { return waiting_to_receive(channel) == many && waiting_to_send(channel) == many / 3; });
+    await([&] { return waiting_to_receive(channel) == many && waiting_to_send(outlet) == many / 3; });
     channel.close();
+    outlet.close();
     people.join();
     expect(receive_arms == 2 * many / 3, "every receive arm's handler ran once, with nothing");
     expect(send_arms == many / 3, "every send arm threw closed_channel");

@@ -61,14 +61,17 @@ TEST_CASE("chan<void>: buffered, signals are counted; closed, what was sent is r
 TEST_CASE("chan<void>: limits") {
   on_each_cast([](expectations& expect, crew& people) {
     const chan<void> channel;
+    std::atomic<bool> timed_out{false};
     people.add([&] {
       const auto start = steady::now();
       expect(channel.send_for(2ms) == op_status::timeout, "send_for");
       expect(channel.recv_until(start + 4ms) == op_status::timeout, "recv_until");
       expect(steady::now() - start >= 4ms, "they waited");
       expect(channel.recv_for(-1s) == op_status::timeout, "a past limit");
+      timed_out = true;
       expect(channel.recv_for(steady::duration::max()) == op_status::ok, "no limit");
     });
+    await([&] { return waiting_to_receive(channel) == 1 && timed_out; });
     people.add([&] { expect(channel.send_for(steady::duration::max()) == op_status::ok, "no limit"); });
     people.join();
   });

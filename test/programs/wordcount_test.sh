@@ -185,6 +185,7 @@ test_compare() {
 
 CSP_PROCESSORS=1
 export CSP_PROCESSORS
+wordcount --help >/dev/null || exit 1
 make_trees
 for CSP_PROCESSORS in 1 2 4 8; do
   test_counts

@@ -2,6 +2,7 @@
 // on both sides. AddressSanitizer sees a waker that touches the object too late.
 #include "test/stress/ledger.h"
 
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -58,9 +59,9 @@ void duel(expectations& expect, bool thread_waits, bool thread_wakes, std::size_
 
 // All four mixes of tasks and threads; threads do fewer rounds.
 template <class Object, class Make, class Wait, class Wake>
-void duels(Make make, Wait wait, Wake wake) {
+void duels(Make make, Wait wait, Wake wake, std::size_t plain_rounds = 40'000) {
   csp_test::on_each_topology([&](expectations& expect, unsigned) {
-    const std::size_t rounds = csp_test::scaled(40'000);
+    const std::size_t rounds = csp_test::scaled(plain_rounds);
     csp::wait_group all;
     // Two at a time, so that the waker's processor is now and then elsewhere.
     all.go([&] { duel<Object>(expect, false, false, rounds, make, wait, wake); });
@@ -71,6 +72,9 @@ void duels(Make make, Wait wait, Wake wake) {
     duel<Object>(expect, true, true, rounds / 10, make, wait, wake);
   });
 }
+
+/// Where one side polls for the other's step, a round of threads takes up to a time slice.
+constexpr std::size_t polled_rounds = 10'000;
 
 // Waits, with pauses, until `condition` holds.
 template <class Condition>
@@ -128,7 +132,8 @@ TEST_CASE("mutex: destroyed by who locked it last") {
                   it.locked.store(true);
                   csp::yield();  // lets the other one come and wait
                   it.lock.unlock();
-                });
+                },
+                polled_rounds);
 }
 
 TEST_CASE("condition_variable: destroyed by who was notified") {
@@ -177,6 +182,30 @@ TEST_CASE("once: destroyed by a call that found it done") {
                     it.begun.store(true);
                     csp::yield();
                     it.result = 1;
+                  });
+                },
+                polled_rounds);
+}
+
+TEST_CASE("once: destroyed by a call that did not have to wait") {
+  struct object {
+    csp::once once;
+    std::atomic<bool> almost{false};
+    int result = 0;  // written in the call
+  };
+  duels<object>([] { return new object; },
+                [](object& it) {
+                  // The other call is about to return, or has.
+                  until([&] { return it.almost.load(); });
+                  it.once.call([&] { it.result = -1; });
+                  if (it.result != 1) {
+                    std::abort();
+                  }
+                },
+                [](object& it) {
+                  it.once.call([&] {
+                    it.result = 1;
+                    it.almost.store(true);
                   });
                 });
 }

@@ -1,0 +1,172 @@
+// Fairness: whoever talks, yields or floods cannot keep others from running.
+#include "test/support/topologies.h"
+
+#include <atomic>
+#include <chrono>
+
+using csp_test::expectations;
+using csp_test::on_each_topology;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A pair that hands a value to and fro until `over`; as many pairs as there are processors keep all of them busy.
+void start_pairs(unsigned pairs, const std::atomic<bool>& over, csp::wait_group& all) {
+  for (unsigned i = 0; i < pairs; ++i) {
+    csp::chan<int> there;
+    csp::chan<int> back;
+    all.add(2);
+    csp::go([=, &over, &all] {
+      while (!over) {
+        there.send(1);
+        static_cast<void>(back.recv());
+      }
+      there.close();
+      all.done();
+    });
+    csp::go([=, &all] {
+      for (const int value : there) {
+        back.send(value);
+      }
+      all.done();
+    });
+  }
+}
+
+}  // namespace
+
+TEST_CASE("fairness: ping-pong pairs cannot starve a third task") {
+  on_each_topology([](expectations& expect, unsigned processors) {
+    std::atomic<bool> over{false};
+    csp::wait_group all;
+    start_pairs(processors, over, all);
+    long turns = 0;
+    all.go([&] {
+      for (; turns < 200; ++turns) {
+        csp::yield();
+      }
+      over = true;
+    });
+    all.wait();
+    expect(turns == 200, "turns of the third task");
+  });
+}
+
+TEST_CASE("fairness: tasks that yield share evenly") {
+  csp::options one;
+  one.processors = 1;
+  csp::run(one, [] {
+    constexpr std::size_t tasks = 10;
+    constexpr long turns = 1'000;
+    std::vector<long> counts(tasks);
+    long most_ahead = 0;
+    csp::wait_group all(tasks);
+    for (std::size_t i = 0; i < tasks; ++i) {
+      csp::go([&, i] {
+        for (long turn = 0; turn < turns; ++turn) {
+          ++counts[i];
+          csp::yield();
+          for (const long other : counts) {
+            // Those that have begun: the first rounds start the others.
+            most_ahead = other > 100 ? std::max(most_ahead, std::abs(counts[i] - other)) : most_ahead;
+          }
+        }
+        all.done();
+      });
+    }
+    all.wait();
+    CHECK(most_ahead < 100);
+    CHECK(counts == std::vector<long>(tasks, turns));
+  });
+}
+
+TEST_CASE("fairness: a task that only yields cannot starve others, nor those that plain threads spawn") {
+  on_each_topology([](expectations& expect, unsigned processors) {
+    std::atomic<bool> over{false};
+    csp::wait_group all(static_cast<int>(processors));
+    for (unsigned i = 0; i < processors; ++i) {
+      csp::go([&] {
+        while (!over) {
+          csp::yield();
+        }
+        all.done();
+      });
+    }
+    const int outside = csp::blocking([] { return csp::spawn([] { return 3; }).join(); });
+    expect(outside == 3, "a task from outside ran");
+    csp::sleep_for(1ms);
+    csp::chan<int> values;
+    auto sum = csp::spawn([=] {
+      int result = 0;
+      for (const int value : values) {
+        result += value;
+      }
+      return result;
+    });
+    for (int i = 0; i < 10; ++i) {
+      values.send(i);
+    }
+    values.close();
+    expect(sum.join() == 45, "others talk");
+    over = true;
+    all.wait();
+  });
+}
+
+TEST_CASE("fairness: a chain of tasks that spawn their successors cannot starve others") {
+  on_each_topology([](expectations& expect, unsigned processors) {
+    struct chain {
+      static void link(const std::atomic<bool>& over, csp::wait_group& all) {
+        if (over) {
+          all.done();
+        } else {
+          csp::go([&] { link(over, all); });
+        }
+      }
+    };
+    std::atomic<bool> over{false};
+    csp::wait_group all(static_cast<int>(processors));
+    for (unsigned i = 0; i < processors; ++i) {
+      csp::go([&] { chain::link(over, all); });
+    }
+    int turns = 0;
+    for (; turns < 100; ++turns) {
+      csp::yield();
+    }
+    csp::sleep_for(2ms);  // and timers fire
+    over = true;
+    all.wait();
+    expect(turns == 100, "turns of the main task");
+  });
+}
+
+TEST_CASE("fairness: a flood of ready tasks does not hold up a due timer") {
+  on_each_topology([](expectations& expect, unsigned processors) {
+    std::atomic<bool> over{false};
+    const int tasks = static_cast<int>(100 * processors);
+    csp::wait_group all(tasks);
+    for (int i = 0; i < tasks; ++i) {
+      csp::go([&] {
+        while (!over) {
+          csp::yield();
+        }
+        all.done();
+      });
+    }
+    csp::chan<void> bell;
+    int rung = 0;
+    csp::go([=] {
+      for (int i = 0; i < 10; ++i) {
+        csp::sleep_for(1ms);
+        bell.send();
+      }
+      bell.close();
+    });
+    while (bell.recv()) {
+      ++rung;
+    }
+    over = true;
+    all.wait();
+    expect(rung == 10, "timers fired");
+  });
+}

@@ -1,0 +1,176 @@
+// What an idle scheduler costs, how soon an idle processor takes work, and that a talking pair stays out of the kernel.
+#include "test/support/topologies.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <unistd.h>
+
+using namespace std::chrono_literals;
+using steady = std::chrono::steady_clock;
+
+namespace {
+
+csp::options with(unsigned processors) {
+  csp::options result;
+  result.processors = processors;
+  return result;
+}
+
+// Context switches so far, voluntary and not, of the threads that serve tasks: the library's, and the one in csp::run.
+long switches_of_ours() {
+  long sum = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string name;
+    std::getline(std::ifstream(entry.path() / "comm") >> std::ws, name);
+    if (!name.starts_with("csp-") && entry.path().filename() != std::to_string(::getpid())) {
+      continue;
+    }
+    std::ifstream status(entry.path() / "status");
+    for (std::string line; std::getline(status, line);) {
+      if (line.find("ctxt_switches:") != std::string::npos) {
+        sum += std::stol(line.substr(line.find(':') + 1));
+      }
+    }
+  }
+  return sum;
+}
+
+}  // namespace
+
+TEST_CASE("idle: with everything parked nobody wakes up, not once in two seconds") {
+  csp::scheduler another(with(2));
+  another.start();
+  long woken = -1;
+  long before = -1;
+  csp::run(with(4), [&] {
+    csp::chan<void> gate;
+    csp::go([=] { csp::select(csp::on_recv(gate), csp::on_timeout(24h)); });  // a timer that is far away
+    for (int i = 0; i < 100; ++i) {
+      csp::go([=] { static_cast<void>(gate.recv()); });
+      another.go([=] { static_cast<void>(gate.recv()); });
+    }
+    // A plain thread, so that it is no deadlock, does the counting.
+    std::thread observer([&] {
+      for (int attempt = 0; attempt < 20 && before != switches_of_ours(); ++attempt) {
+        before = switches_of_ours();
+        ::usleep(300'000);
+      }
+      before = switches_of_ours();
+      ::usleep(2'000'000);
+      woken = switches_of_ours() - before;
+      gate.close();
+    });
+    static_cast<void>(gate.recv());
+    csp::blocking([&] { observer.join(); });
+  });
+  CHECK(before > 0);  // it did count
+  CHECK(woken == 0);
+}
+
+TEST_CASE("idle: a task that is started by one that computes on starts on an idle processor at once") {
+  constexpr int rounds = 15;
+  std::vector<std::chrono::nanoseconds> latencies;
+  int in_time = 0;
+  csp::run(with(2), [&] {
+    for (int i = 0; i < rounds; ++i) {
+      csp::sleep_for(5ms);  // all processors are asleep again
+      std::atomic<steady::rep> started{0};
+      csp::wait_group all(1);
+      const auto begin = steady::now();
+      csp::go([&] {
+        started = steady::now().time_since_epoch().count();
+        all.done();
+      });
+      while (started == 0 && steady::now() - begin < 50ms) {
+      }
+      in_time += started != 0 ? 1 : 0;
+      all.wait();
+      latencies.push_back(steady::time_point(steady::duration(started.load())) - begin);
+    }
+  });
+  std::sort(latencies.begin(), latencies.end());
+  WARN("go() to start on an idle processor, us: best " << latencies.front() / 1us << ", median "
+                                                       << latencies[rounds / 2] / 1us << ", worst "
+                                                       << latencies.back() / 1us);
+  // Other programs may have the CPUs for a while, but not each time.
+  CHECK(in_time > rounds / 2);
+}
+
+TEST_CASE("idle: a burst from one task brings the second processor to work before the burst's author ends") {
+  int helped = 0;
+  constexpr int rounds = 15;
+  csp::run(with(2), [&] {
+    for (int i = 0; i < rounds; ++i) {
+      csp::sleep_for(5ms);
+      const auto author = std::this_thread::get_id();
+      std::atomic<bool> other{false};
+      csp::wait_group all(100);
+      for (int k = 0; k < 100; ++k) {
+        csp::go([&] {
+          if (std::this_thread::get_id() != author) {
+            other = true;
+          }
+          all.done();
+        });
+      }
+      const auto begin = steady::now();
+      while (!other && steady::now() - begin < 50ms) {
+      }
+      helped += other ? 1 : 0;
+      all.wait();
+    }
+  });
+  CHECK(helped > rounds / 2);
+}
+
+TEST_CASE("idle: a ping-pong pair makes no system call in its steady state") {
+  for (const unsigned processors : {1U, 2U, 4U}) {
+    const auto rounds = static_cast<int>(csp_test::scaled(400'000));
+    std::uint64_t sleeps = 0;
+    long switches = 0;
+    std::chrono::nanoseconds took{0};
+    csp::run(with(processors), [&] {
+      const csp::chan<int> there;
+      const csp::chan<int> back;
+      auto peer = csp::spawn([=] {
+        for (const int value : there) {
+          back.send(value + 1);
+        }
+      });
+      const auto exchange = [&](int count) {
+        int wrong = 0;
+        for (int i = 0; i < count; ++i) {
+          there.send(i);
+          wrong += back.recv() != i + 1 ? 1 : 0;
+        }
+        CHECK(wrong == 0);
+      };
+      exchange(rounds / 10);
+      rusage usage{};
+      ::getrusage(RUSAGE_SELF, &usage);
+      const long switches_before = usage.ru_nvcsw;
+      const auto sleeps_before = csp::scheduler_statistics().sleeps;
+      const auto begin = steady::now();
+      exchange(rounds);
+      took = steady::now() - begin;
+      sleeps = csp::scheduler_statistics().sleeps - sleeps_before;
+      ::getrusage(RUSAGE_SELF, &usage);
+      switches = usage.ru_nvcsw - switches_before;
+      there.close();
+      peer.join();
+    });
+    CAPTURE(processors, took / 1ms, sleeps, switches);
+    CHECK(sleeps < static_cast<std::uint64_t>(rounds) / 1'000 + 3);
+    // The monitor's ticks are not the pair's: at most one a millisecond; a sanitizer's thread has some, too.
+    CHECK(switches < rounds / 1'000 + 2 * (took / 1ms) + 20);
+  }
+}
