@@ -1,5 +1,6 @@
 #include "sched/monitor.h"
 
+#include "sched/base/os_thread.h"
 #include "sched/processor.h"
 #include "sched/scheduler_core.h"
 
@@ -113,8 +114,11 @@ void watcher::add_spares(unsigned stuck, nanos now) {
     const unsigned active = core_.active();
     for (unsigned i = 0; i < active; ++i) {
       const sample& seen = samples_[i];
-      // A thread that used less than half of the time is blocked in the kernel, not computing.
-      blocked += seen.stuck && core_.at(i).thread_cpu_time() - seen.cpu_time < (now - seen.since) / 2 ? 1U : 0U;
+      const processor& subject = core_.at(i);
+      // Blocked, not computing: it used less than half of the time, and that not for want of a CPU.
+      const bool blocks = seen.stuck && subject.thread_cpu_time() - seen.cpu_time < (now - seen.since) / 2 &&
+                          waits_in_kernel(subject.thread_number());
+      blocked += blocks ? 1U : 0U;
     }
     // One spare at the most for tasks that compute, however many they are.
     const unsigned wanted = std::min(core_.settings().spares, blocked + (stuck > blocked ? 1U : 0U));

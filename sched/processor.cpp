@@ -1,6 +1,7 @@
 #include "sched/processor.h"
 
 #include "sched/base/fatal.h"
+#include "sched/base/os_thread.h"
 #include "sched/base/tls.h"
 #include "sched/scheduler_core.h"
 #include "sched/switch_task.h"
@@ -46,24 +47,22 @@ void processor::enter_thread() {
   exceptions_ = reinterpret_cast<exception_globals*>(abi::__cxa_get_globals());
   errno_ = &errno;
   sanitizer::adopt_thread(root_.fiber);
+  sanitizer::create(committer_);
   sanitizer::thread_private(&stacks, sizeof stacks);
   sanitizer::thread_private(&cells, sizeof cells);
   sanitizer::thread_private(&random, sizeof random);
   sanitizer::thread_private(&ids_next_, sizeof ids_next_);
   sanitizer::thread_private(&ids_end_, sizeof ids_end_);
   thread_clock_.set(this_thread_cpu_clock());
+  thread_number_.set(this_thread_number());
   set_this_processor(this);
 }
 
 void processor::leave_thread() noexcept {
-  if (searching_) {
-    searching_ = false;
-    if (core().idle.end_search()) {
-      core().wake_one();
-    }
-  }
+  quit_search();
   stacks.flush();
   cells.flush();
+  sanitizer::destroy(committer_);
   set_this_processor(nullptr);
 }
 
@@ -253,11 +252,26 @@ processor::step_result processor::step() noexcept {
 void processor::run_loop() noexcept {
   while (!core().halted()) {
     if (step() == step_result::idle) {
-      if (spare_.get() && retire_requested.get() && timers.earliest() == never && inbox_.size() == 0) {
+      if (may_retire()) {
+        quit_search();
         core().note_retired();
+        core().note_idle();  // we may have been the last one at work
         break;
       }
       sleep();
+    }
+  }
+}
+
+bool processor::may_retire() const noexcept {
+  return retire_requested.get() && timers.earliest() == never && inbox_.size() == 0;
+}
+
+void processor::quit_search() noexcept {
+  if (searching_) {
+    searching_ = false;
+    if (core().idle.end_search()) {
+      core().wake_one();
     }
   }
 }
@@ -277,7 +291,7 @@ void processor::sleep() noexcept {
   } else {
     full_fence();
   }
-  if (!owner.halted() && !work_in_sight(everything) && !retire_requested.get()) {
+  if (!owner.halted() && !work_in_sight(everything) && !may_retire()) {
     owner.note_idle();
     parker_.park_until(timers.earliest());
   }

@@ -131,6 +131,8 @@ class CSP_API processor {
   relaxed<bool> sleeping;
   /// CPU time that the driving thread has used; for the monitor. 0 when there is no thread.
   [[nodiscard]] nanos thread_cpu_time() const noexcept { return read_cpu_clock(thread_clock_.get()); }
+  /// The kernel's number of the driving thread. Any thread.
+  [[nodiscard]] int thread_number() const noexcept { return thread_number_.get(); }
 
  private:
   friend struct switcher;
@@ -149,6 +151,10 @@ class CSP_API processor {
   [[nodiscard]] task* search_once(nanos now) noexcept;
   [[nodiscard]] task* adopt(task** items, std::uint32_t count) noexcept;
   [[nodiscard]] bool work_in_sight(bool everything) noexcept;
+  /// Stops searching, if it does, with nothing in hand.
+  void quit_search() noexcept;
+  /// True for a spare that was asked to retire and has nothing left that only it can do. With timers it serves on.
+  [[nodiscard]] bool may_retire() const noexcept;
 
   // Hot, in the order of use.
   relaxed<task*> current_;
@@ -161,10 +167,12 @@ class CSP_API processor {
   local_queue<task> local_;
 
   context root_;
+  sanitizer::fiber committer_;  // as whom commits run
   const relaxed<std::uint32_t>* coarse_time_ = nullptr;
   bool searching_ = false;
   bool pinned_turn_ = false;  // inbox and other queues take turns
   relaxed<clockid_t> thread_clock_;
+  relaxed<int> thread_number_;
   std::uint64_t ids_next_ = 0;
   std::uint64_t ids_end_ = 0;
   relaxed<scheduler_core*> core_;

@@ -138,6 +138,9 @@ void scheduler_core::join_processors() noexcept {
     }
   }
   threads_.clear();
+  for (std::atomic<bool>& retired : retired_) {
+    retired.store(false, std::memory_order_relaxed);
+  }
 }
 
 void scheduler_core::start_monitor_thread() {

@@ -68,7 +68,7 @@ task* processor::search_once(nanos now) noexcept {
 task* processor::search() noexcept {
   scheduler_core& owner = core();
   const unsigned active = owner.active();
-  if (active == 1 || retire_requested.get()) {
+  if (active == 1 || may_retire()) {
     return nullptr;
   }
   if (!searching_) {

@@ -44,10 +44,9 @@ struct switcher {
     } else {
       *here.exceptions_ = exception_globals{};
     }
-    if (from == nullptr) {
-      // What the root knows, such as that its thread was started, the tasks that it runs know too.
-      sanitizer::publish(&here);
-    }
+    // What the root knows, such as that its thread was started, the tasks that it runs know too; what a task did before
+    // it parks, its commit knows.
+    sanitizer::publish(from == nullptr ? static_cast<void*>(&here) : static_cast<void*>(&source.fiber));
     sanitizer::before_jump(source.fiber, target.fiber, last);
     return arrive(csp_switch_stack(target.resume_point.get(), &here), source);
   }
@@ -59,6 +58,11 @@ struct switcher {
     context& source = left != nullptr ? left->context : here.root_;
     sanitizer::after_jump(source.fiber, self.fiber, left == nullptr);
     source.resume_point.set(transfer.left);
+    if (left != nullptr) {
+      // The left stack may be resumed on another thread as soon as the commit has published it.
+      sanitizer::become(here.committer_);
+      sanitizer::observe(&source.fiber);
+    }
     here.commit_.get()(here, left, here.commit_argument_.get());
     sanitizer::become(self.fiber);
     sanitizer::observe(&here);

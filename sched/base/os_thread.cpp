@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <pthread.h>
+#include <unistd.h>
 
 namespace csp::inline v0::detail {
 namespace {
@@ -63,6 +64,22 @@ std::thread start_thread(const char* name, std::function<void()> body) {
   }
   ::pthread_sigmask(SIG_SETMASK, &previous, nullptr);
   return result;
+}
+
+int this_thread_number() noexcept { return ::gettid(); }
+
+bool waits_in_kernel(int thread_number) noexcept {
+  char path[64];
+  std::snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread_number);
+  std::FILE* const file = std::fopen(path, "re");
+  if (file == nullptr) {
+    return false;
+  }
+  // "number (name) state": the name is one of ours and holds no parenthesis; see proc(5).
+  char state = 'R';
+  const int fields = std::fscanf(file, "%*d (%*[^)]) %c", &state);
+  std::fclose(file);
+  return fields == 1 && state != 'R';
 }
 
 bool has_foreign_threads() noexcept {

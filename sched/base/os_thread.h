@@ -24,4 +24,11 @@ class own_thread_mark {
 /// True when the process has a thread that is neither ours nor a sanitizer's. Reads /proc; about 20 us.
 [[nodiscard]] bool has_foreign_threads() noexcept;
 
+/// The kernel's number of the calling thread.
+[[nodiscard]] int this_thread_number() noexcept;
+
+/// True when a thread of this process, by its number, waits in the kernel; false while it computes or only waits for a
+/// CPU, and when nobody knows. Reads /proc; about 10 us.
+[[nodiscard]] bool waits_in_kernel(int thread_number) noexcept;
+
 }  // namespace csp::inline v0::detail

@@ -121,6 +121,21 @@ inline void bind(fiber& target, [[maybe_unused]] void*& handle, [[maybe_unused]]
 #endif
 }
 
+/// A fiber without a stack of its own: between a task that was left and the next one, the commit runs as this.
+inline void create(fiber& target) noexcept {
+  static_cast<void>(target);
+#if defined(CSP_TSAN)
+  target.handle = __tsan_create_fiber(0);
+#endif
+}
+inline void destroy(fiber& target) noexcept {
+  static_cast<void>(target);
+#if defined(CSP_TSAN)
+  __tsan_destroy_fiber(target.handle);
+  target.handle = nullptr;
+#endif
+}
+
 /// Describes the stack of the calling thread. ASan learns its bounds at the first switch away.
 inline void adopt_thread(fiber& target) noexcept {
   static_cast<void>(target);
@@ -152,7 +167,7 @@ CSP_SWITCH_INLINE void after_jump([[maybe_unused]] fiber& from, [[maybe_unused]]
 #endif
 }
 
-/// After the commit of the stack left behind: from here on the caller is `to` for ThreadSanitizer.
+/// From here on the caller is `to` for ThreadSanitizer.
 CSP_SWITCH_INLINE void become([[maybe_unused]] const fiber& to) noexcept {
 #if defined(CSP_TSAN)
   __tsan_switch_to_fiber(to.handle, __tsan_switch_to_fiber_no_sync);

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <ctime>
 #include <thread>
 
 #include <unistd.h>
@@ -170,4 +171,53 @@ TEST_CASE("spares: a pinned task of a stuck processor waits for it") {
     CHECK(meanwhile == 0);
     CHECK(ran_on == home);
   });
+}
+
+TEST_CASE("spares: a spare that armed a timer serves on until it has fired, and does not spin") {
+  csp::run(with(1, 2), [] {
+    csp::chan<void> gate;
+    std::atomic<int> armed{0};
+    // The main task is stuck, so spares run these; they end up with timers that are far away.
+    for (int i = 0; i < 10; ++i) {
+      csp::go([&, gate] {
+        ++armed;
+        csp::select(csp::on_recv(gate), csp::on_timeout(1h));
+      });
+    }
+    for (int i = 0; i < 500 && armed < 10; ++i) {
+      ::usleep(10'000);
+    }
+    REQUIRE(armed == 10);
+    csp::sleep_for(300ms);  // the spares are asked to go
+    const std::clock_t before = std::clock();
+    csp::sleep_for(1'000ms);
+    const double used = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
+    CHECK(used < 0.5);
+    gate.close();
+  });
+}
+
+TEST_CASE("spares: run ends while spares come and go") {
+  const std::size_t rounds = csp_test::scaled(20);
+  std::size_t ended = 0;
+  for (std::size_t round = 0; round < rounds; ++round) {
+    csp::run(with(1, 3), [round] {
+      csp::wait_group all(4);
+      for (int i = 0; i < 4; ++i) {
+        csp::go([&all] {
+          ::usleep(15'000);
+          all.done();
+        });
+      }
+      if (round % 2 == 0) {
+        all.wait();
+        csp::sleep_for(std::chrono::milliseconds(round));
+      } else {
+        const csp::shield to_the_end;
+        all.wait();
+      }
+    });
+    ++ended;
+  }
+  CHECK(ended == rounds);
 }
