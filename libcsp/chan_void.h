@@ -55,7 +55,7 @@ template <class Self>
 class receive_end<Self, void> {
  public:
   /// Receives a signal; blocks until there is one. False: the channel is closed and drained. Cancellation point.
-  [[nodiscard]] bool recv() const {
+  bool recv() const {
     const auto& channel = self().pointer();
     if (!channel) {
       wait_for_ever();

@@ -8,7 +8,7 @@ namespace csp::inline v0 {
 
 statistics scheduler_statistics() {
   const detail::core_statistics sum = detail::spawning_core().statistics();
-  return {sum.spawned, sum.finished, sum.switches, sum.steals, sum.sleeps};
+  return {sum.spawned, sum.finished, sum.switches, sum.steals, sum.processors, sum.sleeps};
 }
 
 std::vector<task_info> tasks() {

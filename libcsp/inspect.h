@@ -16,6 +16,7 @@ struct statistics {
   std::uint64_t finished = 0;  ///< tasks ended
   std::uint64_t switches = 0;  ///< changes of the running task on any processor
   std::uint64_t steals = 0;    ///< tasks that one processor took from another
+  unsigned processors = 0;     ///< how many the scheduler has, spares not counted
   std::uint64_t sleeps = 0;    ///< times that a processor's thread went to sleep
 };
 

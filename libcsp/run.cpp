@@ -136,7 +136,7 @@ unsigned scheduler::processors() const noexcept { return processors_; }
 
 statistics scheduler::stats() const {
   const detail::core_statistics sum = core_->statistics();
-  return {sum.spawned, sum.finished, sum.switches, sum.steals, sum.sleeps};
+  return {sum.spawned, sum.finished, sum.switches, sum.steals, sum.processors, sum.sleeps};
 }
 
 }  // namespace csp::inline v0

@@ -180,6 +180,8 @@ class CSP_API semaphore {
 };
 
 /// Waits for a number of things to be done. After Go's sync.WaitGroup: add before the work starts, done when it ends.
+/// A cancelled wait() throws while others may still call done(): a group in the waiter's own frame must then be waited
+/// for in a csp::shield, or live elsewhere (a std::shared_ptr).
 class CSP_API wait_group {
  public:
   explicit constexpr wait_group(std::ptrdiff_t count = 0) noexcept : count_(count) {}

@@ -57,6 +57,13 @@ void check_for_deadlock() noexcept {
   std::string report;
   {
     const std::lock_guard guard(all.lock);
+    // The look is not atomic; a processor that goes to work meanwhile is told by the departures.
+    const auto departures = [&all] {
+      std::uint64_t sum = 0;
+      for (const scheduler_core* const core : all.running) sum += core->idle.departures();
+      return sum;
+    };
+    const std::uint64_t before = departures();
     const auto stands_still = [](const scheduler_core* core) { return core->stands_still(); };
     const auto has_tasks = [](const scheduler_core* core) { return !core->all_ended(); };
     const auto all_switches = [&all] {
@@ -68,7 +75,8 @@ void check_for_deadlock() noexcept {
     };
     const std::uint64_t switches = all_switches();
     if (!std::all_of(all.running.begin(), all.running.end(), stands_still) ||
-        std::none_of(all.running.begin(), all.running.end(), has_tasks) || has_foreign_threads()) {
+        std::none_of(all.running.begin(), all.running.end(), has_tasks) || has_foreign_threads() ||
+        departures() != before) {
       return;
     }
     // The thread that was foreign a moment ago may have left work and be waiting in libcsp by now: only if nothing

@@ -38,6 +38,7 @@ bool idle_set::leave(idle_entry& entry) noexcept {
     return false;
   }
   unlink(entry);
+  departures_.fetch_add(1, std::memory_order_seq_cst);
   word_.fetch_sub(one_parked, std::memory_order_seq_cst);
   return true;
 }
@@ -47,9 +48,13 @@ processor* idle_set::take_to_wake() noexcept {
     return nullptr;
   }
   const spinlock_guard guard(lock_);
+  if (first_ == nullptr) {
+    return nullptr;
+  }
+  departures_.fetch_add(1, std::memory_order_seq_cst);
   std::uint64_t word = word_.load(std::memory_order_relaxed);
   do {
-    if (searching(word) != 0 || first_ == nullptr) {
+    if (searching(word) != 0) {
       return nullptr;
     }
     // [ID2] seq_cst: the woken one counts as a searcher from here on, so other submitters leave it alone.

@@ -50,6 +50,8 @@ class idle_set {
   /// Takes a parked processor to be woken as a searcher; null when somebody searches already or nobody is parked.
   [[nodiscard]] processor* take_to_wake() noexcept;
 
+  /// How often a processor has left the list. Unchanged between two looks: those that were parked slept throughout.
+  [[nodiscard]] std::uint64_t departures() const noexcept { return departures_.load(std::memory_order_seq_cst); }
   [[nodiscard]] std::uint32_t searchers() const noexcept { return searching(word_.load(std::memory_order_relaxed)); }
   [[nodiscard]] std::uint32_t parked() const noexcept {
     return static_cast<std::uint32_t>(word_.load(std::memory_order_relaxed) >> 32);
@@ -61,6 +63,7 @@ class idle_set {
   void unlink(idle_entry& entry) noexcept;
 
   alignas(cache_line) std::atomic<std::uint64_t> word_{0};
+  std::atomic<std::uint64_t> departures_{0};  // raised under lock_, before the word changes
   spinlock lock_{lock_rank::idle};
   idle_entry* first_ = nullptr;  // parked last, woken first: its caches are warm
 };

@@ -281,6 +281,7 @@ void scheduler_core::wake_one() noexcept {
 
 core_statistics scheduler_core::statistics() const noexcept {
   core_statistics sum;
+  sum.processors = settings_.processors;
   sum.spawned = outside_spawned_.get();
   const unsigned slots = active();
   for (unsigned i = 0; i < slots; ++i) {

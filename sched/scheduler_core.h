@@ -52,6 +52,7 @@ struct core_statistics {
   std::uint64_t finished = 0;
   std::uint64_t switches = 0;
   std::uint64_t steals = 0;
+  unsigned processors = 0;
   std::uint64_t sleeps = 0;
 };
 

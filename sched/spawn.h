@@ -66,11 +66,11 @@ inline constexpr task_operations detached_operations = {
       auto* const payload = static_cast<Payload*>(memory);
       struct destroyer {
         Payload* target;
-        ~destroyer() { target->~Payload(); }
+        ~destroyer() { std::destroy_at(target); }
       } const at_end{payload};
       (*payload)();
     },
-    [](void* memory) noexcept { static_cast<Payload*>(memory)->~Payload(); },
+    [](void* memory) noexcept { std::destroy_at(static_cast<Payload*>(memory)); },
     nullptr,
 };
 

@@ -156,6 +156,54 @@ TEST_CASE("handlers: a receive handler may take its optional by value, by refere
   CHECK(channel.size() == 0);
 }
 
+TEST_CASE("handlers: may set a handle of the select to nil, Go's way to go on without a channel that was closed") {
+  on_each_cast([](expectations& expect, crew& people) {
+    chan<int> first;
+    chan<int> second(1);
+    for (const chan<int>& source : {first, second}) {
+      people.add([source] {  // its own handle: the loop below drops the others
+        for (int i = 0; i < 20; ++i) {
+          source.send(1);
+        }
+        source.close();
+      });
+    }
+    int sum = 0;
+    const auto drain = [&sum](chan<int>& source) {
+      return [&sum, &source](std::optional<int> value) { value ? sum += *value : (source = chan<int>(csp::nil), 0); };
+    };
+    while (first || second) {
+      csp::select(on_recv(first, drain(first)), on_recv(second, drain(second)));
+    }
+    expect(sum == 40, "all values of both");
+    people.join();
+  });
+}
+
+TEST_CASE("arms: one made from a temporary handle, or kept in a list, keeps its channel") {
+  on_each_cast([](expectations& expect, crew& people) {
+    people.add([&] {
+      const auto full = [](int value) {
+        const chan<int> result(1);
+        result.send(value);
+        return result;
+      };
+      int got = 0;
+      const auto take = [&](std::optional<int> value) { got = *value; };
+      auto arm = on_recv(full(1), take);
+      expect(csp::select(arm) == 0 && got == 1, "an arm with a name");
+      expect(csp::select(on_send(chan<int>(), 1), on_recv(csp::receiver<int>(full(2)), take)) == 1 && got == 2, "a view");
+      csp::select_list list;
+      {
+        const chan<int> local = full(3);
+        list.add(on_recv(local, take)).add(on_send(chan<int>(), 1));
+      }
+      expect(list.run() == 0 && got == 3, "a list");
+    });
+    people.join();
+  });
+}
+
 TEST_CASE("select_list: 200 arms made at run time; the one that can proceed is done, the others left alone") {
   on_each_cast([](expectations& expect, crew& people) {
     std::vector<chan<std::size_t>> channels;
