@@ -2,6 +2,8 @@
 // pools not either. The program's operator new is replaced by one that counts, for all threads together.
 #include "test/conformance/crew.h"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -28,17 +30,37 @@ std::atomic<std::size_t> allocations{0};
 
 constexpr std::size_t plain_alignment = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
 
+std::size_t aligned(std::align_val_t alignment) {
+  return std::max(static_cast<std::size_t>(alignment), plain_alignment);
+}
+
+void* quiet_allocation(std::size_t size) noexcept {
+  try {
+    return counted_allocation(size, plain_alignment);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
 }  // namespace
 
-// The array and nothrow forms of the standard library call these.
+// All of them: AddressSanitizer has its own for those that a program leaves out.
 void* operator new(std::size_t size) { return counted_allocation(size, plain_alignment); }
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  return counted_allocation(size, std::max(static_cast<std::size_t>(alignment), plain_alignment));
-}
+void* operator new[](std::size_t size) { return counted_allocation(size, plain_alignment); }
+void* operator new(std::size_t size, std::align_val_t alignment) { return counted_allocation(size, aligned(alignment)); }
+void* operator new[](std::size_t size, std::align_val_t alignment) { return counted_allocation(size, aligned(alignment)); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return quiet_allocation(size); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return quiet_allocation(size); }
 void operator delete(void* memory) noexcept { release(memory); }
+void operator delete[](void* memory) noexcept { release(memory); }
 void operator delete(void* memory, std::size_t) noexcept { release(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { release(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { release(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { release(memory); }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { release(memory); }
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { release(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { release(memory); }
+void operator delete[](void* memory, const std::nothrow_t&) noexcept { release(memory); }
 
 namespace {
 
