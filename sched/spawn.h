@@ -62,14 +62,7 @@ struct boxed_payload {
 
 template <class Payload>
 inline constexpr task_operations detached_operations = {
-    [](void* memory) {
-      auto* const payload = static_cast<Payload*>(memory);
-      struct destroyer {
-        Payload* target;
-        ~destroyer() { std::destroy_at(target); }
-      } const at_end{payload};
-      (*payload)();
-    },
+    [](void* memory) { (*static_cast<Payload*>(memory))(); },
     [](void* memory) noexcept { std::destroy_at(static_cast<Payload*>(memory)); },
     nullptr,
 };
@@ -171,10 +164,6 @@ template <class Payload>
 inline constexpr task_operations joinable_operations = {
     [](void* memory) {
       auto& content = static_cast<Payload*>(memory)->get();
-      struct destroyer {
-        decltype(content.callable)& target;
-        ~destroyer() { target.reset(); }
-      } const at_end{content.callable};
       content.result.fill(*content.callable);
     },
     [](void* memory) noexcept { static_cast<Payload*>(memory)->get().callable.reset(); },

@@ -27,8 +27,8 @@ struct stack_block;
 
 /// How the payload of one kind of callable is run and destroyed.
 struct task_operations {
-  void (*invoke)(void* payload);            // runs the callable, then destroys it; may throw
-  void (*destroy)(void* payload) noexcept;  // destroys a callable that never ran
+  void (*invoke)(void* payload);            // runs the callable; may throw
+  void (*destroy)(void* payload) noexcept;  // destroys the callable, on the task's own stack
   void (*destroy_result)(
       void* payload) noexcept;  // of a joinable task, else null; its payload starts with a join_state
 

@@ -29,15 +29,19 @@ namespace {
   }
 }
 
-// Runs the callable of a task from beginning to end. Nothing leaves it.
-void run_body(task& self) noexcept {
-  sanitizer::observe(&self);
+// Destructors of a task's own objects may wait; a cancellation that comes late must not make them throw.
+template <class Function>
+void shielded(task& self, Function&& function) noexcept {
+  ++self.shields;
+  function();
+  --self.shields;
+}
+
+// Runs the callable of a task. Nothing leaves it.
+void run_callable(task& self) noexcept {
   const task_operations& operations = *self.operations;
   void* const payload = self.payload();
   if (self.cancel_requested()) [[unlikely]] {
-    ++self.shields;  // a destructor may wait, and must not throw
-    operations.destroy(payload);
-    --self.shields;
     if (operations.joinable()) {
       static_cast<join_state*>(payload)->error = std::make_exception_ptr(canceled());
     }
@@ -55,9 +59,16 @@ void run_body(task& self) noexcept {
     }
     static_cast<join_state*>(payload)->error = std::current_exception();
   }
+}
+
+// A task from beginning to end.
+void run_body(task& self) noexcept {
+  sanitizer::observe(&self);
+  run_callable(self);
   if (self.shields != 0) {
     fatal("a csp::shield outlived its task");
   }
+  shielded(self, [&self] { self.operations->destroy(self.payload()); });
 }
 
 // The stack has been left for good; what still refers to the cell decides whether it is free.
@@ -89,7 +100,7 @@ void settle(task& ended) noexcept {
   auto& join = *static_cast<join_state*>(ended.payload());
   join.end.finish();
   if ((join.record(join_state::ended) & join_state::handle_gone) != 0) {
-    ended.operations->destroy_result(&join);
+    shielded(ended, [&ended, &join] { ended.operations->destroy_result(&join); });
     static_cast<void>(join.record(join_state::result_destroyed));
   }
 }

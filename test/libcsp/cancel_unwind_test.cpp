@@ -268,3 +268,36 @@ TEST_CASE("cancel: a shield that another task destroys ends the program") {
   CHECK(result.died_of(SIGABRT));
   CHECK(result.says("csp::shield"));
 }
+
+TEST_CASE("cancel: a callable that waits in its destructor, after its task has run to its end") {
+  struct farewell {
+    csp::chan<int> mailbox;
+    bool alive = true;
+    explicit farewell(csp::chan<int> to) : mailbox(std::move(to)) {}
+    farewell(farewell&& other) noexcept : mailbox(other.mailbox), alive(std::exchange(other.alive, false)) {}
+    farewell& operator=(farewell&&) = delete;
+    ~farewell() {
+      if (alive) {
+        mailbox.send(7);
+      }
+    }
+  };
+  on_each_topology([](expectations& expect, unsigned) {
+    const csp::chan<int> mailbox;
+    const csp::chan<void> started;
+    std::atomic<bool> go_on{false};
+    const auto body = [&] {
+      const csp::shield deaf;
+      started.send();
+      while (!go_on) {
+        csp::yield();
+      }
+    };
+    auto joinable = csp::spawn([&body, last = farewell(mailbox)] { body(); });
+    static_cast<void>(started.recv());
+    joinable.cancel();
+    go_on = true;
+    expect(mailbox.recv() == 7, "sent by the destructor");
+    joinable.join();  // it had come to its end
+  });
+}
