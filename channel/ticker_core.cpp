@@ -68,32 +68,36 @@ bool ticker_core::stop() noexcept {
 void ticker_core::on_timer(timer& self, nanos now) noexcept { static_cast<owned_timer&>(self).owner->expire(now); }
 
 void ticker_core::expire(nanos now) noexcept {
-  bool send = false;
-  bool armed_again = false;
+  std::chrono::steady_clock::time_point time{std::chrono::nanoseconds(now)};
+  channel_base::handoff sent;
   {
     const spinlock_guard guard(lock_);
-    // `never`: the scheduler has stopped and clears its timers. A start() since may have armed the timer afresh.
-    if (running_ && !timer_.armed && now != never) {
-      send = true;
+    // [TH1] acquire: a start() may have armed the timer afresh, and another processor may have taken it out again.
+    const bool armed = timer_.armed.load(std::memory_order_acquire);
+    // `never`: the scheduler has stopped and clears its timers.
+    if (running_ && !armed && now != never) {
+      {
+        // Inside lock_: after a stop() nothing comes into the channel. A tick that finds no room is dropped.
+        const spinlock_guard channel_guard(ticks_->lock);
+        static_cast<void>(ticks_->attempt_send(&time, sent));
+      }
       running_ = period_ != 0;
       if (running_) {
         // Ticks that were missed are left out; the rhythm is kept.
         const nanos missed = (now - timer_.when) / period_;
         timer_.when = add_saturating(timer_.when, (missed + 1) * period_);
+        references_.fetch_add(1, std::memory_order_relaxed);  // the heap's; this call keeps its own to the end
         this_processor()->timers.arm(timer_);
-        armed_again = true;
       }
-    } else if (!timer_.armed) {
+    } else if (!armed) {
       running_ = false;
     }
   }
-  if (send) {
-    std::chrono::steady_clock::time_point time{std::chrono::nanoseconds(now)};
-    static_cast<void>(ticks_->try_send(time));
+  if (sent.partner != nullptr) {
+    ticks_->move_to(*sent.partner, &time);
+    make_ready(*sent.partner->owner);
   }
-  if (!armed_again) {
-    release();
-  }
+  release();
 }
 
 }  // namespace csp::inline v0::detail

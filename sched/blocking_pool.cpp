@@ -66,7 +66,10 @@ void blocking_pool::serve() {
     call.run(call);
     // The caller's task becomes runnable before the count falls: the deadlock check never sees neither.
     call.end.finish();
-    busy_.fetch_sub(1, std::memory_order_seq_cst);
+    if (busy_.fetch_sub(1, std::memory_order_seq_cst) == 1) {
+      // The task may have gone to sleep for good while its call still counted.
+      core_.look_for_deadlock();
+    }
     guard.lock();
   }
 }

@@ -21,12 +21,14 @@ struct blocking_call {
   completion end;
 };
 
+class scheduler_core;
+
 class blocking_pool {
  public:
   /// More threads than that wait in line; a machine's default limit of threads is far above.
   static constexpr unsigned most_threads = 1024;
 
-  blocking_pool() = default;
+  explicit blocking_pool(scheduler_core& core) noexcept : core_(core) {}
   blocking_pool(const blocking_pool&) = delete;
   blocking_pool& operator=(const blocking_pool&) = delete;
 
@@ -44,6 +46,7 @@ class blocking_pool {
   void serve();
   void join_ended();
 
+  scheduler_core& core_;
   std::mutex lock_;
   std::condition_variable ready_;
   blocking_call* head_ = nullptr;  // guarded by lock_, as all below

@@ -17,7 +17,10 @@ namespace {
 // Never destroyed: a scheduler may run while static objects go.
 struct registry {
   std::mutex lock;
-  std::vector<scheduler_core*> running;  // guarded by lock
+  std::vector<scheduler_core*> running;  // guarded by lock, as all below
+  // The standstill that was reported last: several threads may see the same one.
+  std::uint64_t reported_departures = 0;
+  std::uint64_t reported_switches = 0;
 };
 
 registry& schedulers() {
@@ -84,6 +87,11 @@ void check_for_deadlock() noexcept {
     if (!std::all_of(all.running.begin(), all.running.end(), stands_still) || all_switches() != switches) {
       return;
     }
+    if (before == all.reported_departures && switches == all.reported_switches) {
+      return;
+    }
+    all.reported_departures = before;
+    all.reported_switches = switches;
     report = "csp: deadlock: all tasks are asleep and nothing can wake them\n" + format_tasks();
   }
   handler_of_deadlock.load(std::memory_order_acquire)(report);

@@ -7,6 +7,8 @@
 #pragma GCC diagnostic ignored "-Wtsan"
 #include <concurrentqueue/concurrentqueue.h>
 
+#include "sched/base/sanitizer.h"
+
 #include <new>
 
 namespace csp::inline v0::detail {
@@ -21,7 +23,13 @@ injector::~injector() = default;
 void injector::push(task& item) {
   // [IN1] seq_cst: counted before it is in; the fence of the submitter's notify follows.
   count_.fetch_add(1, std::memory_order_seq_cst);
-  if (!queue_->items.enqueue(&item)) {
+  sanitizer::publish(this);
+  bool pushed = false;
+  {
+    const sanitizer::unseen fences;
+    pushed = queue_->items.enqueue(&item);
+  }
+  if (!pushed) {
     count_.fetch_sub(1, std::memory_order_seq_cst);
     throw std::bad_alloc();
   }
@@ -31,7 +39,12 @@ std::uint32_t injector::pop(task** items, std::uint32_t limit) noexcept {
   if (size() == 0) {
     return 0;
   }
-  const auto taken = static_cast<std::uint32_t>(queue_->items.try_dequeue_bulk(items, limit));
+  std::uint32_t taken = 0;
+  {
+    const sanitizer::unseen fences;
+    taken = static_cast<std::uint32_t>(queue_->items.try_dequeue_bulk(items, limit));
+  }
+  sanitizer::observe(this);
   if (taken != 0) {
     count_.fetch_sub(taken, std::memory_order_seq_cst);
   }

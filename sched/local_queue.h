@@ -57,6 +57,24 @@ class local_queue {
     return fits;
   }
 
+  /// Puts an item into the FIFO before those that have `position` or more items before them; false when it is full.
+  /// Owner only.
+  [[nodiscard]] bool insert(T* item, std::uint32_t position) noexcept {
+    enter();
+    const std::uint32_t count = count_.get();
+    const bool fits = count < capacity;
+    if (fits) {
+      const std::uint32_t first = first_.get();
+      for (std::uint32_t at = count; at > position; --at) {
+        items_[(first + at) % capacity].set(items_[(first + at - 1) % capacity].get());
+      }
+      items_[(first + (position < count ? position : count)) % capacity].set(item);
+      count_.set(count + 1);
+    }
+    leave();
+    return fits;
+  }
+
   /// True when a glance from any thread finds something.
   [[nodiscard]] bool has_items() const noexcept { return next_.get() != nullptr || count_.get() != 0; }
   [[nodiscard]] std::uint32_t fifo_size() const noexcept { return count_.get(); }

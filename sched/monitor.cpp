@@ -22,10 +22,14 @@ constexpr unsigned quiet_looks_before_slower = 16;
 
 void watcher::reset() {
   samples_.assign(scheduler_core::most_processors, sample{});
-  start_ = steady_now();
+  start_.set(steady_now());
   ticks_.set(0);
   period_ = shortest_period;
   quiet_looks_ = 0;
+}
+
+std::uint32_t watcher::ticks_now() const noexcept {
+  return static_cast<std::uint32_t>((steady_now() - start_.get()) / millisecond);
 }
 
 bool watcher::may_doze() noexcept {
@@ -41,6 +45,7 @@ bool watcher::may_doze() noexcept {
 
 void watcher::wake_from_doze() noexcept {
   if (dozing_.exchange(false, std::memory_order_seq_cst)) {
+    ticks_.set(ticks_now());  // nobody has counted meanwhile
     parker_.unpark();
   }
 }
@@ -86,7 +91,7 @@ bool watcher::is_stuck(processor& subject, sample& seen, nanos now, bool& attend
 
 void watcher::look() {
   const nanos now = steady_now();
-  ticks_.set(static_cast<std::uint32_t>((now - start_) / millisecond));
+  ticks_.set(ticks_now());
   bool attend = false;
   unsigned stuck = 0;
   const unsigned active = core_.active();

@@ -34,7 +34,9 @@ class watcher {
     }
   }
 
-  /// Milliseconds since start, as of the last tick; what tasks note when they begin to wait. Any thread.
+  /// Milliseconds since start. Any thread.
+  [[nodiscard]] std::uint32_t ticks_now() const noexcept;
+  /// The same as of the last tick, or of the end of the doze; what tasks note when they begin to wait. Any thread.
   [[nodiscard]] std::uint32_t ticks() const noexcept { return ticks_.get(); }
 
   [[nodiscard]] const relaxed<std::uint32_t>& ticks_counter() const noexcept { return ticks_; }
@@ -63,7 +65,7 @@ class watcher {
   std::atomic<bool> dozing_{false};
   relaxed<std::uint32_t> ticks_;
   std::vector<sample> samples_;
-  nanos start_ = 0;
+  relaxed<nanos> start_;  // read by all who ask for the ticks
   nanos period_ = 0;
   unsigned quiet_looks_ = 0;
 };

@@ -14,12 +14,13 @@ void make_ready(waiter& owner) noexcept {
     return;
   }
   task& woken = static_cast<task&>(owner);
+  processor* const home = woken.home;
+  scheduler_core& core = *woken.core;
   sanitizer::publish(&woken);
-  if (woken.home != nullptr) {
-    woken.home->deliver(woken);
+  if (home != nullptr) {
+    home->deliver(woken);
     return;
   }
-  scheduler_core& core = *woken.core;
   processor* const here = this_processor();
   if (here != nullptr && &here->core() == &core) [[likely]] {
     here->ready(woken);

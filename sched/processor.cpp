@@ -48,6 +48,8 @@ void processor::enter_thread() {
   errno_ = &errno;
   sanitizer::adopt_thread(root_.fiber);
   sanitizer::create(committer_);
+  sanitizer::thread_private(&exceptions_, sizeof exceptions_);  // set again when a spare's slot is used again
+  sanitizer::thread_private(&errno_, sizeof errno_);
   sanitizer::thread_private(&stacks, sizeof stacks);
   sanitizer::thread_private(&cells, sizeof cells);
   sanitizer::thread_private(&random, sizeof random);
@@ -104,8 +106,10 @@ task* processor::refill() noexcept {
 
 void processor::ready(task& woken) noexcept {
   if (current_.get() == nullptr) {
-    // Timers and tasks from outside: in their order. The running loop takes them.
-    push_back(woken);
+    // Timers that are due: in their order, before tasks that are ready anyway. The running loop takes them.
+    if (!local_.insert(&woken, due_++)) {
+      push_back(woken);
+    }
     core().notify_from_processor();
     return;
   }
@@ -160,9 +164,10 @@ bool processor::has_work(nanos now) const noexcept {
 // ------------------------------------------------------------------------------------------------
 
 void processor::commit_yielded(processor& here, task* left, void*) noexcept {
+  processor* const home = left->home;
   sanitizer::publish(left);
-  if (left->home != nullptr) {
-    left->home->inbox_.push(left);
+  if (home != nullptr) {
+    home->inbox_.push(left);
   } else {
     here.push_back(*left);
   }
@@ -172,7 +177,8 @@ void processor::commit_yielded(processor& here, task* left, void*) noexcept {
 // ---------------------------------------------------------------------------------------------------------
 
 void processor::do_chores() noexcept {
-  budget_.set(switches_between_chores);
+  // With timers armed the clock is read more often.
+  budget_.set(timers.earliest() == never ? switches_between_chores : switches_between_clocks);
   if (timers.earliest() != never) {
     timers.fire_due(core().now(), timers_at_once);
   }
@@ -202,6 +208,7 @@ task* processor::take_pinned() noexcept {
 }
 
 task* processor::choose() noexcept {
+  due_ = 0;
   const bool chores = budget_.get() <= 0;
   if (chores) {
     do_chores();

@@ -42,6 +42,8 @@ class CSP_API processor {
   /// Switches between two looks at everything that is not the own queue: bounds how long a talking pair, or a flood of
   /// ready tasks, can keep others waiting; costs 1/32 of a look a switch.
   static constexpr std::int32_t switches_between_chores = 32;
+  /// The same while a timer is armed: a due timer waits for so many turns of other tasks at the most.
+  static constexpr std::int32_t switches_between_clocks = 8;
 
   processor() noexcept;
   processor(const processor&) = delete;
@@ -111,7 +113,7 @@ class CSP_API processor {
   [[nodiscard]] std::uint64_t next_id() noexcept;
   /// Milliseconds since the start, as of the monitor's last tick.
   [[nodiscard]] std::uint32_t coarse_time() const noexcept { return coarse_time_->get(); }
-  [[nodiscard]] exception_globals* thread_exceptions() const noexcept { return exceptions_; }
+  [[nodiscard]] CSP_NO_TSAN exception_globals* thread_exceptions() const noexcept { return exceptions_; }
 
   /// Counters, written by the owner, read by anybody.
   struct counters {
@@ -169,6 +171,7 @@ class CSP_API processor {
   context root_;
   sanitizer::fiber committer_;  // as whom commits run
   const relaxed<std::uint32_t>* coarse_time_ = nullptr;
+  std::uint32_t due_ = 0;  // tasks that the present look at the timers has made ready
   bool searching_ = false;
   bool pinned_turn_ = false;  // inbox and other queues take turns
   relaxed<clockid_t> thread_clock_;

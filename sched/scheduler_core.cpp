@@ -9,6 +9,8 @@
 #include "sched/task_entry.h"
 
 #include <cstdio>
+#include <new>
+#include <optional>
 #include <stdexcept>
 
 namespace csp::inline v0::detail {
@@ -120,7 +122,12 @@ void scheduler_core::start(const core_settings& settings) {
 }
 
 void scheduler_core::run_thread(processor& self) {
-  const alternate_signal_stack overflow_stack;
+  // Without memory for it an overflow still kills the program, only without our message.
+  std::optional<alternate_signal_stack> overflow_stack;
+  try {
+    overflow_stack.emplace();
+  } catch (const std::bad_alloc&) {
+  }
   self.enter_thread();
   self.run_loop();
   self.leave_thread();
@@ -157,6 +164,7 @@ bool scheduler_core::wait_for_end(nanos deadline) {
   asymmetric_fence::heavy();
   if (!all_ended()) {
     const own_thread_mark waiting;  // inside the time of end_awaited_, see stands_still()
+    look_for_deadlock();            // while this thread did not count as ours, nobody could tell
     if (monitor_thread_.joinable()) {
       while (!ended_.load(std::memory_order_acquire) && end_sleeper_.park_until(deadline)) {
       }
@@ -268,6 +276,10 @@ void scheduler_core::note_idle() noexcept {
     end_sleeper_.unpark();
     return;
   }
+  look_for_deadlock();
+}
+
+void scheduler_core::look_for_deadlock() noexcept {
   if (settings_.own_threads && stands_still()) {
     check_for_deadlock();
   }

@@ -114,7 +114,7 @@ class CSP_API scheduler_core {
   idle_set idle;
   injector injected;
   task_list ready_outside;  // made ready by other schedulers' tasks and by plain threads
-  blocking_pool blocking;
+  blocking_pool blocking{*this};
 
   [[nodiscard]] processor& at(unsigned index) const noexcept {
     // acquire: pairs with the release that publishes a new processor.
@@ -132,11 +132,14 @@ class CSP_API scheduler_core {
     return ids_.fetch_add(size, std::memory_order_relaxed);
   }
   [[nodiscard]] core_statistics statistics() const noexcept;
-  [[nodiscard]] std::uint32_t coarse_time() const noexcept { return monitor_.ticks(); }
+  [[nodiscard]] std::uint32_t coarse_time() const noexcept { return monitor_.ticks_now(); }
   [[nodiscard]] watcher& monitor() noexcept { return monitor_; }
 
   /// A processor is about to sleep, or a task has ended while drain() or stop() waits.
   void note_idle() noexcept;
+  /// Reports a deadlock if that is what there is. By a processor that goes to sleep, and by a thread that might have kept
+  /// the last such look from it: one that counts as ours from now on, or has ended the last blocking call.
+  void look_for_deadlock() noexcept;
   /// True when no task lives; exact once it is true while nobody outside spawns.
   [[nodiscard]] bool all_ended() const noexcept;
 

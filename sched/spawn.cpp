@@ -25,17 +25,20 @@ task& take_cell(stack_pool& stacks, cell_pool& cells, unsigned stack_class) {
 }  // namespace
 
 task& scheduler_core::allocate(const spawn_options& options) {
-  unsigned stack_class = settings_.stack_class;
-  if (options.stack_size != 0) {
+  const auto wanted_class = [&]() -> unsigned {
+    if (options.stack_size == 0) [[likely]] {
+      return settings_.stack_class;
+    }
     const auto chosen = stack_class_for(options.stack_size);
     if (!chosen) {
       throw std::invalid_argument("csp: a task's stack of " + std::to_string(options.stack_size) +
                                   " bytes is too large; the limit is 8 MiB");
     }
-    stack_class = *chosen;
-  }
+    return *chosen;
+  };
   processor* const here = this_processor();
   if (here != nullptr && &here->core() == this && here->current() != nullptr) [[likely]] {
+    const unsigned stack_class = wanted_class();
     task& fresh = take_cell(here->stacks, here->cells, stack_class);
     here->count.spawned.add(1);
     processor* const home = !options.pinned ? nullptr : here->is_spare() ? &next_home() : here;
@@ -46,6 +49,7 @@ task& scheduler_core::allocate(const spawn_options& options) {
   if (!outside_open_) {
     throw std::logic_error("csp: a task was spawned on a scheduler that does not run");
   }
+  const unsigned stack_class = wanted_class();  // the settings may only be read while it runs
   task& fresh = take_cell(outside_stacks_, outside_cells_, stack_class);
   outside_spawned_.add(1);
   initialize(fresh, options, static_cast<std::uint8_t>(stack_class), next_id_block(1),

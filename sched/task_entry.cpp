@@ -41,7 +41,8 @@ void shielded(task& self, Function&& function) noexcept {
 void run_callable(task& self) noexcept {
   const task_operations& operations = *self.operations;
   void* const payload = self.payload();
-  if (self.cancel_requested()) [[unlikely]] {
+  // Also when all are about to be cancelled: what has not started when the main task ends never starts.
+  if (self.cancel_requested() || self.core->stopping()) [[unlikely]] {
     if (operations.joinable()) {
       static_cast<join_state*>(payload)->error = std::make_exception_ptr(canceled());
     }
@@ -89,6 +90,8 @@ void commit_end(processor& here, task* left, void*) noexcept {
   here.stacks.give(block);
   here.stacks.return_credit(left->stack_class);
   leave_cell(here, *left);
+  // The frames of this commit lay on the stack of the one that runs next.
+  sanitizer::publish(&here);
 }
 
 // What an ended task still does on its own stack: it wakes who joins it. Destroys the result if nobody can want it.

@@ -73,7 +73,8 @@ void timer_heap::unlink(timer& item) noexcept {
   }
   item.sibling = nullptr;
   item.previous = nullptr;
-  item.armed = false;
+  // [TH1] release: pairs with the acquire of an owner (ticker_core); our last access to the links.
+  item.armed.store(false, std::memory_order_release);
 }
 
 void timer_heap::publish_earliest() noexcept {
@@ -83,7 +84,7 @@ void timer_heap::publish_earliest() noexcept {
 bool timer_heap::arm(timer& item) noexcept {
   const spinlock_guard guard(lock_);
   item.heap = this;
-  item.armed = true;
+  item.armed.store(true, std::memory_order_relaxed);
   root_ = meld(root_, &item);
   if (root_ != &item) {
     return false;
@@ -94,7 +95,7 @@ bool timer_heap::arm(timer& item) noexcept {
 
 bool timer_heap::disarm(timer& item) noexcept {
   const spinlock_guard guard(lock_);
-  if (!item.armed) {
+  if (!item.armed.load(std::memory_order_relaxed)) {
     return false;
   }
   unlink(item);

@@ -32,7 +32,8 @@ struct timer {
   timer* child = nullptr;
   timer* sibling = nullptr;
   timer* previous = nullptr;  // the left sibling, or the parent for a first child
-  bool armed = false;
+  // In a heap. Written under the heap's lock; an owner that sees it fall may arm the timer afresh, in another heap.
+  std::atomic<bool> armed{false};
 };
 
 class CSP_API timer_heap {

@@ -103,7 +103,8 @@ class waiter {
     word_.store(word_.load(std::memory_order_relaxed) & ~phase_mask, std::memory_order_relaxed);
     // Pairs with the heavy fence in cancel_wait(): the canceller sees an idle word, or is seen here.
     asymmetric_fence::light();
-    if (canceller_inside_.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+    // acquire: pairs with the release in cancel_wait(). Its look at our node came before we leave the node's frame.
+    if (canceller_inside_.load(std::memory_order_acquire) != 0) [[unlikely]] {
       await_canceller();
     }
   }

@@ -22,7 +22,8 @@ CSP_ALWAYS_INLINE void full_fence() noexcept {
   if constexpr (sanitizer::sees_fences) {
     std::atomic_thread_fence(std::memory_order_seq_cst);
   } else {
-    std::atomic<int> somewhere{0};
+    // Not on the stack: a commit runs on the stack of the next task, but not as that task.
+    static std::atomic<int> somewhere{0};
     somewhere.fetch_add(1, std::memory_order_relaxed);
   }
 }

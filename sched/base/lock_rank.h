@@ -14,8 +14,8 @@ enum class lock_rank : std::uint8_t {
   join,                // the end of one task
   condition,           // a condition variable, held while its mutex is released
   mutex,               // a csp::mutex
+  ticker,              // a ticker's state, held while its tick goes into the channel
   channel,             // a channel, a semaphore or a wait group; several channels in id order
-  ticker,              // a ticker's state
   timers,              // a processor's timer heap
   idle,                // the list of parked processors
   queue,               // an inbox, an overflow list, the list of tasks made ready from outside

@@ -3,6 +3,8 @@
 // of Marsaglia's xorshift generators", 2016).
 #pragma once
 
+#include "sched/base/sanitizer.h"
+
 #include <cstdint>
 
 namespace csp::inline v0::detail {
@@ -12,7 +14,7 @@ class random_source {
   explicit constexpr random_source(std::uint64_t seed = 1) noexcept : state_(seed != 0 ? seed : 1) {}
 
   /// The next 32 bits. Owner only.
-  constexpr std::uint32_t next() noexcept {
+  CSP_NO_TSAN constexpr std::uint32_t next() noexcept {
     state_ ^= state_ >> 12;
     state_ ^= state_ << 25;
     state_ ^= state_ >> 27;

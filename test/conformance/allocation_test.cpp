@@ -47,8 +47,12 @@ void* quiet_allocation(std::size_t size) noexcept {
 // All of them: AddressSanitizer has its own for those that a program leaves out.
 void* operator new(std::size_t size) { return counted_allocation(size, plain_alignment); }
 void* operator new[](std::size_t size) { return counted_allocation(size, plain_alignment); }
-void* operator new(std::size_t size, std::align_val_t alignment) { return counted_allocation(size, aligned(alignment)); }
-void* operator new[](std::size_t size, std::align_val_t alignment) { return counted_allocation(size, aligned(alignment)); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  return counted_allocation(size, aligned(alignment));
+}
+void* operator new[](std::size_t size, std::align_val_t alignment) {
+  return counted_allocation(size, aligned(alignment));
+}
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return quiet_allocation(size); }
 void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return quiet_allocation(size); }
 void operator delete(void* memory) noexcept { release(memory); }
@@ -71,13 +75,17 @@ using csp_test::crew;
 using csp_test::expectations;
 using csp_test::on_each_cast;
 
-// Runs `work` twice and counts in the second run; the first one warms the pools.
+// The least that a run of `work` allocates, of several: on many processors tasks end elsewhere than they were made, and
+// it takes some runs until the pools of all are warm. What allocates each time allocates in every run.
 template <class Work>
 std::size_t allocations_when_warm(Work&& work) {
-  work();
-  const std::size_t before = allocations;
-  work();
-  return allocations - before;
+  std::size_t least = static_cast<std::size_t>(-1);
+  for (int run = 0; run < 10; ++run) {
+    const std::size_t before = allocations;
+    work();
+    least = std::min(least, allocations - before);
+  }
+  return least;
 }
 
 // Two members in lockstep: each has done `round(side)` once, and waited for the other, before the count begins, so that
@@ -182,7 +190,6 @@ TEST_CASE("allocation: close wakes many without allocating") {
   csp_test::on_each_topology([](expectations& expect, unsigned) {
     constexpr std::size_t many = 50;
     const std::size_t counted = allocations_when_warm([&] {
-      // The channel is made before and its allocation taken off below.
       const chan<int> channel;
       csp::wait_group group;
       for (std::size_t i = 0; i < many; ++i) {

@@ -34,16 +34,22 @@ static_assert(!std::is_constructible_v<receiver<long>, chan<int>>);
 static_assert(!std::is_convertible_v<std::size_t, chan<int>>, "a number is not a channel");
 
 template <class Handle>
-concept can_send = requires(const Handle& handle) { handle.send(1); } ||
-                   requires(const Handle& handle) { handle.try_send(1); } ||
-                   requires(const Handle& handle) { handle << 1; };
+concept can_send = requires(const Handle& handle) {
+  handle.send(1);
+}
+|| requires(const Handle& handle) { handle.try_send(1); }
+|| requires(const Handle& handle) { handle << 1; };
 template <class Handle>
-concept can_receive = requires(const Handle& handle) { handle.recv(); } ||
-                      requires(const Handle& handle) { handle.try_recv(); } ||
-                      requires(const Handle& handle, int& value) { handle >> value; } ||
-                      requires(const Handle& handle) { handle.begin(); };
+concept can_receive = requires(const Handle& handle) {
+  handle.recv();
+}
+|| requires(const Handle& handle) { handle.try_recv(); }
+|| requires(const Handle& handle, int& value) { handle >> value; }
+|| requires(const Handle& handle) { handle.begin(); };
 template <class Handle>
-concept can_close = requires(const Handle& handle) { handle.close(); };
+concept can_close = requires(const Handle& handle) {
+  handle.close();
+};
 static_assert(can_send<chan<int>> && can_receive<chan<int>> && can_close<chan<int>>);
 static_assert(can_send<sender<int>> && !can_receive<sender<int>> && can_close<sender<int>>);
 static_assert(!can_send<receiver<int>> && can_receive<receiver<int>> && !can_close<receiver<int>>);

@@ -77,9 +77,15 @@ TEST_CASE("close: wakes every receiver that waits") {
           using namespace std::chrono_literals;
           int value = 0;
           switch (i % 4) {
-            case 0: ended += channel.recv() ? 0 : 1; break;
-            case 1: ended += channel.recv_for(value, 1h) == op_status::closed ? 1 : 0; break;
-            case 2: ended += throws<closed_channel>([&] { channel >> value; }) ? 1 : 0; break;
+            case 0:
+              ended += channel.recv() ? 0 : 1;
+              break;
+            case 1:
+              ended += channel.recv_for(value, 1h) == op_status::closed ? 1 : 0;
+              break;
+            case 2:
+              ended += throws<closed_channel>([&] { channel >> value; }) ? 1 : 0;
+              break;
             default:
               for (const int unexpected : channel) {
                 static_cast<void>(unexpected);
@@ -112,9 +118,8 @@ TEST_CASE("close: wakes every sender that waits; each keeps its value, what was 
         people.add([&, i] {
           using namespace std::chrono_literals;
           auto value = std::make_unique<int>(100 + i);
-          const bool refused =
-              i % 2 == 0 ? throws<closed_channel>([&] { channel.send(std::move(value)); })
-                         : channel.send_for(std::move(value), 1h) == op_status::closed;
+          const bool refused = i % 2 == 0 ? throws<closed_channel>([&] { channel.send(std::move(value)); })
+                                          : channel.send_for(std::move(value), 1h) == op_status::closed;
           kept += refused && value != nullptr && *value == 100 + i ? 1 : 0;
         });
       }

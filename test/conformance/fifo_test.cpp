@@ -23,18 +23,28 @@ constexpr int waiters = 9;
 int receive_somehow(const chan<int>& channel, int form) {
   int value = -1;
   switch (form % 3) {
-    case 0: channel >> value; break;
-    case 1: static_cast<void>(channel.recv_for(value, 1h)); break;
-    default: csp::select(csp::on_recv(channel, [&](std::optional<int> got) { value = *got; }), csp::on_timeout(1h));
+    case 0:
+      channel >> value;
+      break;
+    case 1:
+      static_cast<void>(channel.recv_for(value, 1h));
+      break;
+    default:
+      csp::select(csp::on_recv(channel, [&](std::optional<int> got) { value = *got; }), csp::on_timeout(1h));
   }
   return value;
 }
 
 void send_somehow(const chan<int>& channel, int form) {
   switch (form % 3) {
-    case 0: channel.send(form); break;
-    case 1: static_cast<void>(channel.send_for(form, 1h)); break;
-    default: csp::select(csp::on_send(channel, form), csp::on_timeout(1h));
+    case 0:
+      channel.send(form);
+      break;
+    case 1:
+      static_cast<void>(channel.send_for(form, 1h));
+      break;
+    default:
+      csp::select(csp::on_send(channel, form), csp::on_timeout(1h));
   }
 }
 

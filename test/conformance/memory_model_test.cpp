@@ -61,8 +61,12 @@ TEST_CASE("memory: the closing of a channel is synchronized before a receive tha
       for (int reader = 0; reader < 3; ++reader) {
         people.add([&, i, reader] {
           switch (reader) {
-            case 0: static_cast<void>(channel.recv()); break;
-            case 1: csp::select(csp::on_recv(channel)); break;
+            case 0:
+              static_cast<void>(channel.recv());
+              break;
+            case 1:
+              csp::select(csp::on_recv(channel));
+              break;
             default:
               while (channel.try_recv().status != csp::op_status::closed) {
                 csp::yield();

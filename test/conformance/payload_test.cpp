@@ -47,14 +47,22 @@ TEST_CASE("payload: an rvalue is moved from on success, by every form") {
         for (int form = 0; form < 6; ++form) {
           box value = std::make_unique<int>(form);
           switch (form) {
-            case 0: channel.send(std::move(value)); break;
-            case 1: channel << std::move(value); break;
-            case 2: expect(channel.send_for(std::move(value), 1h) == op_status::ok, "send_for"); break;
+            case 0:
+              channel.send(std::move(value));
+              break;
+            case 1:
+              channel << std::move(value);
+              break;
+            case 2:
+              expect(channel.send_for(std::move(value), 1h) == op_status::ok, "send_for");
+              break;
             case 3:
               expect(channel.send_until(std::move(value), std::chrono::steady_clock::now() + 1h) == op_status::ok,
                      "send_until");
               break;
-            case 4: csp::select(csp::on_send(channel, std::move(value))); break;
+            case 4:
+              csp::select(csp::on_send(channel, std::move(value)));
+              break;
             default:
               while (channel.try_send(std::move(value)) != op_status::ok) {
                 expect(value != nullptr, "a try in vain leaves it");
@@ -68,11 +76,21 @@ TEST_CASE("payload: an rvalue is moved from on success, by every form") {
         for (int form = 0; form < 6; ++form) {
           box value;
           switch ((form + 1) % 6) {  // not the sender's: two that only try would never meet
-            case 0: value = std::move(*channel.recv()); break;
-            case 1: channel >> value; break;
-            case 2: expect(channel.recv_for(value, 1h) == op_status::ok, "recv_for"); break;
-            case 3: value = std::move(*channel.recv_until(std::chrono::steady_clock::now() + 1h).value); break;
-            case 4: csp::select(csp::on_recv(channel, [&](std::optional<box> got) { value = std::move(*got); })); break;
+            case 0:
+              value = std::move(*channel.recv());
+              break;
+            case 1:
+              channel >> value;
+              break;
+            case 2:
+              expect(channel.recv_for(value, 1h) == op_status::ok, "recv_for");
+              break;
+            case 3:
+              value = std::move(*channel.recv_until(std::chrono::steady_clock::now() + 1h).value);
+              break;
+            case 4:
+              csp::select(csp::on_recv(channel, [&](std::optional<box> got) { value = std::move(*got); }));
+              break;
             default:
               while (channel.try_recv(value) != op_status::ok) {
                 csp::yield();
@@ -99,7 +117,8 @@ TEST_CASE("payload: a value not sent stays with the caller: would_block, timeout
         expect(channel.send_for(std::move(value), 0s) == op_status::timeout && kept(), "send_for nothing");
         expect(channel.send_for(std::move(value), 1ms) == op_status::timeout && kept(), "send_for");
         expect(channel.send_until(std::move(value), std::chrono::steady_clock::now() + 1ms) == op_status::timeout &&
-                   kept(), "send_until");
+                   kept(),
+               "send_until");
         expect(csp::select(csp::on_send(channel, std::move(value)), csp::otherwise()) == 1 && kept(), "otherwise");
         expect(csp::select(csp::on_send(channel, std::move(value)), csp::on_timeout(1ms)) == 1 && kept(), "on_timeout");
         channel.close();
@@ -144,10 +163,17 @@ TEST_CASE("payload: a cancelled send leaves the value with the caller") {
         box value = std::make_unique<int>(form);
         bool told = false;
         switch (form) {
-          case 0: told = throws<csp::canceled>([&] { channel.send(std::move(value)); }); break;
-          case 1: told = channel.send_for(std::move(value), 1h) == op_status::canceled; break;
-          case 2: told = throws<csp::canceled>([&] { csp::select(csp::on_send(channel, std::move(value))); }); break;
-          default: told = throws<csp::canceled>([&] { channel << std::move(value); });
+          case 0:
+            told = throws<csp::canceled>([&] { channel.send(std::move(value)); });
+            break;
+          case 1:
+            told = channel.send_for(std::move(value), 1h) == op_status::canceled;
+            break;
+          case 2:
+            told = throws<csp::canceled>([&] { csp::select(csp::on_send(channel, std::move(value))); });
+            break;
+          default:
+            told = throws<csp::canceled>([&] { channel << std::move(value); });
         }
         // A second time, when the request is known before the operation starts.
         const bool again = form == 1 ? channel.send_for(std::move(value), 1h) == op_status::canceled
@@ -169,10 +195,14 @@ TEST_CASE("payload: a cancelled receive takes nothing") {
       auto task = csp::spawn([&, form] {
         int value = 8;
         switch (form) {
-          case 0: return throws<csp::canceled>([&] { static_cast<void>(channel.recv()); });
-          case 1: return channel.recv_for(value, 1h) == op_status::canceled && value == 8;
-          case 2: return throws<csp::canceled>([&] { csp::select(csp::on_recv(channel)); });
-          default: return throws<csp::canceled>([&] { channel >> value; }) && value == 8;
+          case 0:
+            return throws<csp::canceled>([&] { static_cast<void>(channel.recv()); });
+          case 1:
+            return channel.recv_for(value, 1h) == op_status::canceled && value == 8;
+          case 2:
+            return throws<csp::canceled>([&] { csp::select(csp::on_recv(channel)); });
+          default:
+            return throws<csp::canceled>([&] { channel >> value; }) && value == 8;
         }
       });
       await([&] { return waiting_to_receive(channel) == 1; });

@@ -1,6 +1,7 @@
-// "If one or more of the communications can proceed, a single one that can proceed is chosen via a uniform pseudo-random
-// selection": over many rounds the counts stay within a bound of chi-square that a fair choice exceeds about once in a
-// million runs (24 for 2 outcomes, 33 for 4). The seed is fixed; plain threads and migration leave some chance.
+// "If one or more of the communications can proceed, a single one that can proceed is chosen via a uniform
+// pseudo-random selection": over many rounds the counts stay within a bound of chi-square that a fair choice exceeds
+// about once in a million runs (24 for 2 outcomes, 33 for 4). The seed is fixed; plain threads and migration leave some
+// chance.
 #include "test/conformance/crew.h"
 
 #include <array>

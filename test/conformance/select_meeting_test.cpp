@@ -69,7 +69,8 @@ TEST_CASE("meeting: two selects, one sending and one receiving on an unbuffered 
   });
 }
 
-TEST_CASE("meeting: two selects that both send and receive on two channels, in opposite order, do not lock each other") {
+TEST_CASE(
+    "meeting: two selects that both send and receive on two channels, in opposite order, do not lock each other") {
   on_each_cast([](expectations& expect, crew& people) {
     const chan<int> one;
     const chan<int> two;

@@ -5,7 +5,6 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
-#include <vector>
 
 namespace {
 
@@ -14,7 +13,6 @@ using csp::chan;
 using csp::on_recv;
 using csp::on_send;
 using csp::on_timeout;
-using csp::op_status;
 using csp::otherwise;
 using csp::when;
 using csp_test::await;
@@ -108,27 +106,34 @@ TEST_CASE("handlers: run in the caller after the select has finished; may block,
     const chan<int> inner;
     people.add([&] {
       int got = 0;
-      csp::select(on_recv(outer, [&](std::optional<int> first) {
-        expect(waiting_to_receive(outer) == 0 && waiting_to_receive(inner) == 0, "the select is over");
-        got += *first;
-        got += *outer.recv();  // block on the same channel
-        csp::select(on_recv(inner, [&](std::optional<int> third) { got += *third; }), on_recv(outer));
-      }), on_recv(inner));
+      csp::select(
+          on_recv(outer,
+                  [&](std::optional<int> first) {
+                    expect(waiting_to_receive(outer) == 0 && waiting_to_receive(inner) == 0, "the select is over");
+                    got += *first;
+                    got += *outer.recv();  // block on the same channel
+                    csp::select(on_recv(inner, [&](std::optional<int> third) { got += *third; }), on_recv(outer));
+                  }),
+          on_recv(inner));
       expect(got == 111, "all three");
       expect(throws<std::runtime_error>([&] {
-               csp::select(on_recv(outer, [](std::optional<int>) { throw std::runtime_error("mine"); }), on_recv(inner));
-             }), "its exception comes out");
+               csp::select(on_recv(outer, [](std::optional<int>) { throw std::runtime_error("mine"); }),
+                           on_recv(inner));
+             }),
+             "its exception comes out");
       expect(throws<std::runtime_error>([&] { csp::select(otherwise([] { throw std::runtime_error("mine"); })); }),
              "of any arm");
-      expect(throws<std::runtime_error>([&] { csp::select(on_timeout(1us, [] { throw std::runtime_error("mine"); })); }),
-             "of any arm");
+      expect(
+          throws<std::runtime_error>([&] { csp::select(on_timeout(1us, [] { throw std::runtime_error("mine"); })); }),
+          "of any arm");
       bool sent = false;
       expect(throws<std::runtime_error>([&] {
                csp::select(on_send(inner, 7, [&] {
                  sent = true;
                  throw std::runtime_error("mine");
                }));
-             }), "of any arm");
+             }),
+             "of any arm");
       expect(sent, "after the send");
     });
     people.add([&] {
@@ -190,7 +195,8 @@ TEST_CASE("arms: one made from a temporary handle, or kept in a list, keeps its 
       const auto take = [&](std::optional<int> value) { got = *value; };
       auto arm = on_recv(full(1), take);
       expect(csp::select(arm) == 0 && got == 1, "an arm with a name");
-      expect(csp::select(on_send(chan<int>(), 1), on_recv(csp::receiver<int>(full(2)), take)) == 1 && got == 2, "a view");
+      expect(csp::select(on_send(chan<int>(), 1), on_recv(csp::receiver<int>(full(2)), take)) == 1 && got == 2,
+             "a view");
       csp::select_list list;
       {
         const chan<int> local = full(3);

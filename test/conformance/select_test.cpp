@@ -107,10 +107,10 @@ TEST_CASE("select: if there is no default case, it blocks until at least one can
       std::atomic<int> chosen{-1};
       std::string handled;
       people.add([&] {
-        chosen = csp::select(on_recv(first, [&](std::optional<int> got) { handled = std::to_string(*got); }),
-                             on_recv(second, [&](std::optional<std::string> got) { handled = got.value(); }),
-                             on_send(third, 3, [&] { handled = "third"; }),
-                             on_send(fourth, 4, [&] { handled = "fourth"; }));
+        chosen =
+            csp::select(on_recv(first, [&](std::optional<int> got) { handled = std::to_string(*got); }),
+                        on_recv(second, [&](std::optional<std::string> got) { handled = got.value(); }),
+                        on_send(third, 3, [&] { handled = "third"; }), on_send(fourth, 4, [&] { handled = "fourth"; }));
       });
       await([&] { return waiting_to_send(fourth) == 1; });
       expect(chosen == -1, "it blocks");
@@ -118,10 +118,17 @@ TEST_CASE("select: if there is no default case, it blocks until at least one can
              "on every channel");
       people.add([&] {
         switch (which) {
-          case 0: first.send(11); break;
-          case 1: second.send("second"); break;
-          case 2: expect(third.recv() == 3, "the value of the send arm"); break;
-          default: expect(fourth.recv() == 9, "the oldest");
+          case 0:
+            first.send(11);
+            break;
+          case 1:
+            second.send("second");
+            break;
+          case 2:
+            expect(third.recv() == 3, "the value of the send arm");
+            break;
+          default:
+            expect(fourth.recv() == 9, "the oldest");
         }
       });
       people.join();

@@ -207,3 +207,17 @@ TEST_CASE("deadlock: not when run ends, stops or drains, again and again") {
   CHECK(result.exited_with(0));
   CHECK(result.text.empty());
 }
+
+TEST_CASE("deadlock: found by a thread that begins to wait when all are asleep already") {
+  const child_result result = in_child([] {
+    csp::scheduler scheduler(with(2));
+    scheduler.start();
+    scheduler.go({.name = "asleep"}, [] { static_cast<void>(csp::chan<int>().recv()); });
+    ::usleep(200'000);  // this thread might do anything as yet
+    check_in_child(csp::tasks().size() == 1, "not judged too early");
+    scheduler.drain();
+  });
+  INFO(result.text);
+  CHECK(result.exited_with(2));
+  CHECK(result.says("'asleep'"));
+}

@@ -163,6 +163,32 @@ TEST_CASE("stop and reset race the ticks") {
   });
 }
 
+TEST_CASE("no tick comes after stop has returned, and a ticker is destroyed while it ticks") {
+  on_each_topology([](expectations& expect, unsigned) {
+    const std::size_t rounds = csp_test::scaled(4'000);
+    csp::wait_group group;
+    for (int task = 0; task < 3; ++task) {
+      group.go([&] {
+        for (std::size_t i = 0; i < rounds; ++i) {
+          auto clock = std::make_unique<csp::ticker>(std::chrono::microseconds(1 + i % 5));
+          const auto ticks = clock->channel();
+          csp::sleep_for(std::chrono::microseconds(i % 7));
+          if (i % 2 == 0) {
+            clock->stop();
+            static_cast<void>(ticks.try_recv());
+            for (int look = 0; look < 4; ++look) {
+              csp::yield();
+              expect(ticks.try_recv().status == csp::op_status::would_block, "no tick after stop");
+            }
+          }
+          clock.reset();
+        }
+      });
+    }
+    group.wait();
+  });
+}
+
 TEST_CASE("a ticker outlives its run, and serves the next one") {
   for (const unsigned processors : {1U, 2U, 4U}) {
     CAPTURE(processors);
