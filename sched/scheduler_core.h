@@ -137,8 +137,8 @@ class CSP_API scheduler_core {
 
   /// A processor is about to sleep, or a task has ended while drain() or stop() waits.
   void note_idle() noexcept;
-  /// Reports a deadlock if that is what there is. By a processor that goes to sleep, and by a thread that might have kept
-  /// the last such look from it: one that counts as ours from now on, or has ended the last blocking call.
+  /// Reports a deadlock if that is what there is. By a processor that goes to sleep, and by a thread that might have
+  /// kept the last such look from it: one that counts as ours from now on, or has ended the last blocking call.
   void look_for_deadlock() noexcept;
   /// True when no task lives; exact once it is true while nobody outside spawns.
   [[nodiscard]] bool all_ended() const noexcept;

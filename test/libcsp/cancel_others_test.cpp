@@ -1,5 +1,5 @@
-// A scheduler that cancels all its tasks, again and again, does not touch those of another one, which use the same cells
-// a moment later.
+// A scheduler that cancels all its tasks, again and again, does not touch those of another one, which use the same
+// cells a moment later.
 #include "test/support/topologies.h"
 
 #include <atomic>
@@ -43,15 +43,16 @@ TEST_CASE("cancel: tasks of another scheduler never see it") {
   for (std::size_t round = 0; round < rounds; ++round) {
     csp::scheduler fickle(two);
     fickle.start();
-    fickle.spawn([] {
-            for (int i = 0; i < 300; ++i) {
-              csp::go([] {
-                csp::yield();
-                csp::sleep_for(24h);
-              });
-            }
-            csp::yield();
-          })
+    fickle
+        .spawn([] {
+          for (int i = 0; i < 300; ++i) {
+            csp::go([] {
+              csp::yield();
+              csp::sleep_for(24h);
+            });
+          }
+          csp::yield();
+        })
         .join();
     fickle.stop();
   }

@@ -1,4 +1,5 @@
-// Cancellation at every kind of wait: the operation throws, what it waited in is as if it had never come, destructors run.
+// Cancellation at every kind of wait: the operation throws, what it waited in is as if it had never come, destructors
+// run.
 #include "test/support/topologies.h"
 
 #include <atomic>
@@ -54,7 +55,8 @@ const std::vector<wait>& all_waits() {
            static_cast<void>(value);
          }
        }},
-      {"select", [](things& t) { csp::select(csp::on_recv(t.empty), csp::on_send(t.full, 1), csp::on_recv(t.signals)); }},
+      {"select",
+       [](things& t) { csp::select(csp::on_recv(t.empty), csp::on_send(t.full, 1), csp::on_recv(t.signals)); }},
       {"select with a timeout", [](things& t) { csp::select(csp::on_recv(t.empty), csp::on_timeout(24h)); }},
       {"select of nothing", [](things&) { csp::select(csp::on_recv(csp::receiver<int>())); }},
       {"nil receive", [](things&) { static_cast<void>(csp::chan<int>(csp::nil).recv()); }},

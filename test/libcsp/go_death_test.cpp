@@ -1,5 +1,5 @@
-// What ends a program: an exception that leaves a detached task, and a stack that overflows. Each is told in one message
-// that names the task.
+// What ends a program: an exception that leaves a detached task, and a stack that overflows. Each is told in one
+// message that names the task.
 #include "sched/base/sanitizer.h"
 #include "test/sched/child.h"
 #include "test/support/topologies.h"

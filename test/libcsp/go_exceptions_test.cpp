@@ -17,9 +17,15 @@ namespace {
 // Parks in one of several ways, so that the task may come back on another processor.
 void park(int way, const csp::chan<int>& channel) {
   switch (way % 4) {
-    case 0: csp::yield(); break;
-    case 1: csp::sleep_for(10us); break;
-    case 2: csp::spawn([] { csp::yield(); }).join(); break;
+    case 0:
+      csp::yield();
+      break;
+    case 1:
+      csp::sleep_for(10us);
+      break;
+    case 2:
+      csp::spawn([] { csp::yield(); }).join();
+      break;
     default: {
       // Buffered for all: sends and receives balance.
       channel.send(way);

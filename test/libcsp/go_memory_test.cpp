@@ -84,9 +84,9 @@ TEST_CASE("memory: spawning under RLIMIT_AS throws bad_alloc to the caller, and 
           }
         }
         check_in_child(refused == 100, "no bad_alloc after " + std::to_string(spawned) + " tasks");
-        check_in_child(static_cast<long>(csp::scheduler_statistics().spawned - csp::scheduler_statistics().finished) >=
-                           spawned,
-                       "the tasks that were spawned live");
+        check_in_child(
+            static_cast<long>(csp::scheduler_statistics().spawned - csp::scheduler_statistics().finished) >= spawned,
+            "the tasks that were spawned live");
         gate.close();
         while (ran != spawned) {
           csp::yield();

@@ -24,9 +24,14 @@ TEST_CASE("pinned: one thread, over every kind of park and with work to steal al
         const pid_t home = ::gettid();
         for (int round = 0; round < rounds; ++round) {
           switch ((id + round) % 3) {
-            case 0: csp::yield(); break;
-            case 1: csp::sleep_for(10us); break;
-            default: csp::spawn([] { csp::yield(); }).join();
+            case 0:
+              csp::yield();
+              break;
+            case 1:
+              csp::sleep_for(10us);
+              break;
+            default:
+              csp::spawn([] { csp::yield(); }).join();
           }
           expect(::gettid() == home, "the same thread");
           static_cast<void>(values.recv());

@@ -26,8 +26,9 @@ std::map<std::string, csp::task_info> by_name() {
 std::map<std::string, csp::task_info> settled(std::size_t waiting) {
   for (int i = 0; i < 2'000; ++i) {
     auto result = by_name();
-    if (std::count_if(result.begin(), result.end(), [](const auto& entry) { return entry.second.state != "running"; }) >=
-        static_cast<std::ptrdiff_t>(waiting)) {
+    if (std::count_if(result.begin(), result.end(), [](const auto& entry) {
+          return entry.second.state != "running";
+        }) >= static_cast<std::ptrdiff_t>(waiting)) {
       return result;
     }
     csp::sleep_for(1ms);
@@ -71,12 +72,19 @@ TEST_CASE("inspect: name, site and state of each task that lives") {
     start("nowhere", [] { static_cast<void>(csp::chan<int>(csp::nil).recv()); });
     start("blocks", [gate] { csp::blocking([&] { static_cast<void>(gate.recv()); }); });
     const auto seen = settled(12);
-    const std::map<std::string, std::string> wanted = {
-        {"main", "running"},          {"receives", "chan receive"},   {"sends", "chan send"},
-        {"selects", "select"},        {"sleeps", "sleep"},            {"child", "chan receive"},
-        {"joins", "join"},            {"locks", "mutex lock"},        {"conditions", "condition wait"},
-        {"groups", "wait group"},     {"acquires", "semaphore acquire"},
-        {"blocks", "blocking call"},  {"nowhere", "nil channel (for ever)"}};
+    const std::map<std::string, std::string> wanted = {{"main", "running"},
+                                                       {"receives", "chan receive"},
+                                                       {"sends", "chan send"},
+                                                       {"selects", "select"},
+                                                       {"sleeps", "sleep"},
+                                                       {"child", "chan receive"},
+                                                       {"joins", "join"},
+                                                       {"locks", "mutex lock"},
+                                                       {"conditions", "condition wait"},
+                                                       {"groups", "wait group"},
+                                                       {"acquires", "semaphore acquire"},
+                                                       {"blocks", "blocking call"},
+                                                       {"nowhere", "nil channel (for ever)"}};
     expect(seen.size() == wanted.size(), "as many tasks as there are");
     std::set<std::uint64_t> ids;
     for (const auto& [name, state] : wanted) {

@@ -63,7 +63,7 @@ TEST_CASE("idle: with everything parked nobody wakes up, not once in two seconds
     // A plain thread, so that it is no deadlock, does the counting.
     std::thread observer([&] {
       ::pthread_setname_np(::pthread_self(), "observer");  // it has inherited the name of a processor's thread
-      for (int attempt = 0; attempt < 30; ++attempt) {  // until all have settled
+      for (int attempt = 0; attempt < 30; ++attempt) {     // until all have settled
         before = switches_of_ours();
         ::usleep(300'000);
         if (before == switches_of_ours()) {

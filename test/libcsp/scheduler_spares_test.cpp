@@ -1,5 +1,5 @@
-// The monitor: a processor that is stuck in a blocking system call gets help, one that computes gets less of it, and with
-// spares = 0 never more tasks run at once than there are processors.
+// The monitor: a processor that is stuck in a blocking system call gets help, one that computes gets less of it, and
+// with spares = 0 never more tasks run at once than there are processors.
 #include "test/support/topologies.h"
 
 #include <atomic>

@@ -13,8 +13,8 @@ using csp_test::on_each_topology;
 TEST_CASE("a mutex excludes tasks and threads from each other") {
   on_each_topology([](expectations& expect, unsigned) {
     csp::mutex lock;
-    long counter = 0;   // guarded by lock
-    int inside = 0;     // guarded by lock
+    long counter = 0;  // guarded by lock
+    int inside = 0;    // guarded by lock
     const std::size_t rounds = csp_test::scaled(20'000);
     csp_test::run_mixed(6, 2, [&](int who) {
       const std::size_t mine = who < 6 ? rounds : rounds / 10;

@@ -16,7 +16,9 @@ static_assert(std::is_same_v<csp::clock, std::chrono::steady_clock>);
 static_assert(csp::clock::is_steady);
 // A time of the system's clock, which can be set, is not accepted.
 template <class Time>
-concept can_sleep_until = requires(Time time) { csp::sleep_until(time); };
+concept can_sleep_until = requires(Time time) {
+  csp::sleep_until(time);
+};
 static_assert(can_sleep_until<std::chrono::steady_clock::time_point>);
 static_assert(!can_sleep_until<std::chrono::system_clock::time_point>);
 
@@ -76,8 +78,7 @@ TEST_CASE("a sleep without end is ended by cancellation") {
     const auto forms = {+[] { csp::sleep_for(std::chrono::nanoseconds::max()); },
                         +[] { csp::sleep_for(std::chrono::hours::max()); },
                         +[] { csp::sleep_until(csp::clock::time_point::max()); },
-                        +[] { csp::sleep_for(std::chrono::hours(24 * 365 * 200)); },
-                        +[] { csp::sleep_for(1h); }};
+                        +[] { csp::sleep_for(std::chrono::hours(24 * 365 * 200)); }, +[] { csp::sleep_for(1h); }};
     for (const auto form : forms) {
       std::atomic<bool> returned{false};
       auto sleeper = csp::spawn([&] {

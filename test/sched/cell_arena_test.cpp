@@ -35,8 +35,7 @@ TEST_CASE("cell_arena: cells are aligned, distinct and far enough apart") {
     REQUIRE(reinterpret_cast<std::uintptr_t>(cells[i]) % cache_line == 0);
     REQUIRE(reinterpret_cast<std::uintptr_t>(cells[i]->payload()) % 16 == 0);
     if (i != 0) {
-      REQUIRE(reinterpret_cast<std::uintptr_t>(cells[i]) - reinterpret_cast<std::uintptr_t>(cells[i - 1]) >=
-              cell_size);
+      REQUIRE(reinterpret_cast<std::uintptr_t>(cells[i]) - reinterpret_cast<std::uintptr_t>(cells[i - 1]) >= cell_size);
     }
   }
   // The same cells come back.

@@ -1,5 +1,5 @@
-// A processor's loop is step(): one thread drives two processors in turn here, under a clock that the test owns, so what
-// they do is decided by the order of the steps alone.
+// A processor's loop is step(): one thread drives two processors in turn here, under a clock that the test owns, so
+// what they do is decided by the order of the steps alone.
 #include "sched/scheduler_core.h"
 #include "sched/spawn.h"
 #include "sched/stack_class.h"

@@ -37,8 +37,8 @@ TEST_CASE("processor_count: numbers from 1 to 256 are read") {
 }
 
 TEST_CASE("processor_count: everything else is refused, with the name and the value") {
-  for (const char* const text : {"0", "257", "-1", "+2", "", " 2", "2 ", "2.0", "0x2", "two", "4294967297",
-                                 "99999999999999999999", "1e1"}) {
+  for (const char* const text :
+       {"0", "257", "-1", "+2", "", " 2", "2 ", "2.0", "0x2", "two", "4294967297", "99999999999999999999", "1e1"}) {
     CAPTURE(text);
     const std::string message = refusal(text);
     REQUIRE_FALSE(message.empty());

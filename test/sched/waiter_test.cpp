@@ -21,8 +21,7 @@ constexpr auto reason_of_node(std::uint32_t index) {
 }
 
 // Lets the rivals loose on every round at once; `prepare` before, `judge(winners)` after it, on the caller's thread.
-void contest(std::size_t rounds, const std::function<void()>& prepare,
-             const std::vector<std::function<bool()>>& rivals,
+void contest(std::size_t rounds, const std::function<void()>& prepare, const std::vector<std::function<bool()>>& rivals,
              const std::function<void(const std::vector<bool>& won)>& judge) {
   std::barrier gate(static_cast<std::ptrdiff_t>(rivals.size() + 1));
   std::vector<char> results(rivals.size());

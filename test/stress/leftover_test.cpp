@@ -13,7 +13,7 @@ namespace {
 
 // What one task of the crowd leaves behind.
 struct tally {
-  std::atomic<int> alive{0};     // callables and locals that are not destroyed
+  std::atomic<int> alive{0};  // callables and locals that are not destroyed
   std::atomic<int> started{0};
   std::atomic<int> canceled{0};  // waits that threw
   std::atomic<int> returned{0};  // waits that did not
@@ -204,7 +204,8 @@ TEST_CASE("tasks that unwind talk to each other in their destructors") {
         ~listener() {
           const csp::chan<int> other;
           int got = 0;
-          csp::select(csp::on_recv(other), csp::on_recv(from, [&](std::optional<int> value) { got = value.value_or(0); }));
+          csp::select(csp::on_recv(other),
+                      csp::on_recv(from, [&](std::optional<int> value) { got = value.value_or(0); }));
           heard.fetch_add(got == 7 ? 1 : 0);
         }
       };

@@ -1,5 +1,5 @@
-// A waiter destroys the object as soon as its wait returns, for each type of libcsp/sync.h, with tasks and plain threads
-// on both sides. AddressSanitizer sees a waker that touches the object too late.
+// A waiter destroys the object as soon as its wait returns, for each type of libcsp/sync.h, with tasks and plain
+// threads on both sides. AddressSanitizer sees a waker that touches the object too late.
 #include "test/stress/ledger.h"
 
 #include <cstdlib>
@@ -153,14 +153,16 @@ TEST_CASE("condition_variable: destroyed by who was notified") {
       return it.waits;
     });
   };
-  duels<object>([] { return new object; }, wait, [until_it_waits](object& it) {
-    until_it_waits(it);
-    it.changed.notify_one();
-  });
-  duels<object>([] { return new object; }, wait, [until_it_waits](object& it) {
-    until_it_waits(it);
-    it.changed.notify_all();
-  });
+  duels<object>([] { return new object; }, wait,
+                [until_it_waits](object& it) {
+                  until_it_waits(it);
+                  it.changed.notify_one();
+                });
+  duels<object>([] { return new object; }, wait,
+                [until_it_waits](object& it) {
+                  until_it_waits(it);
+                  it.changed.notify_all();
+                });
 }
 
 TEST_CASE("once: destroyed by a call that found it done") {
