@@ -57,19 +57,21 @@ class local_queue {
     return fits;
   }
 
-  /// Puts an item into the FIFO before those that have `position` or more items before them; false when it is full.
-  /// Owner only.
-  [[nodiscard]] bool insert(T* item, std::uint32_t position) noexcept {
+  /// Puts an item into the FIFO before all that were pushed, and after those that were inserted before it; false when
+  /// it is full. Owner only.
+  [[nodiscard]] bool insert(T* item) noexcept {
     enter();
     const std::uint32_t count = count_.get();
     const bool fits = count < capacity;
     if (fits) {
       const std::uint32_t first = first_.get();
+      const std::uint32_t position = inserted_.get();
       for (std::uint32_t at = count; at > position; --at) {
         items_[(first + at) % capacity].set(items_[(first + at - 1) % capacity].get());
       }
-      items_[(first + (position < count ? position : count)) % capacity].set(item);
+      items_[(first + position) % capacity].set(item);
       count_.set(count + 1);
+      inserted_.set(position + 1);
     }
     leave();
     return fits;
@@ -114,6 +116,9 @@ class local_queue {
       return nullptr;
     }
     const std::uint32_t first = first_.get();
+    if (const std::uint32_t inserted = inserted_.get(); inserted != 0) [[unlikely]] {
+      inserted_.set(inserted - 1);
+    }
     count_.set(count - 1);
     first_.set((first + 1) % capacity);
     return items_[first].get();
@@ -151,6 +156,7 @@ class local_queue {
   relaxed<T*> next_;
   relaxed<std::uint32_t> first_;
   relaxed<std::uint32_t> count_;
+  relaxed<std::uint32_t> inserted_;  // how many at the front came by insert()
   std::array<relaxed<T*>, capacity> items_{};
   spinlock thieves_{lock_rank::queue};
 };

@@ -13,8 +13,6 @@ namespace {
 
 /// How many tasks move at once from the ring, the overflow list or the injector to the local queue.
 constexpr std::uint32_t refill_batch = 16;
-/// Timers fired at one look; more wait for the next, so a flood of them cannot starve ready tasks.
-constexpr std::uint32_t timers_at_once = 256;
 /// Ids a processor takes from its core at once.
 constexpr std::uint32_t id_block = 1024;
 
@@ -107,7 +105,7 @@ task* processor::refill() noexcept {
 void processor::ready(task& woken) noexcept {
   if (current_.get() == nullptr) {
     // Timers that are due: in their order, before tasks that are ready anyway. The running loop takes them.
-    if (!local_.insert(&woken, due_++)) {
+    if (!local_.insert(&woken)) {
       push_back(woken);
     }
     core().notify_from_processor();
@@ -176,11 +174,18 @@ void processor::commit_yielded(processor& here, task* left, void*) noexcept {
 // --- the loop
 // ---------------------------------------------------------------------------------------------------------
 
+std::uint32_t processor::fire_timers(timer_heap& heap, nanos now, std::uint32_t limit) noexcept {
+  // No more than the local queue has room for: the heap keeps the rest in their order.
+  const std::uint32_t room = local_queue<task>::capacity - local_.fifo_size();
+  return heap.fire_due(now, limit < room ? limit : room);
+}
+
 void processor::do_chores() noexcept {
   // With timers armed the clock is read more often.
   budget_.set(timers.earliest() == never ? switches_between_chores : switches_between_clocks);
   if (timers.earliest() != never) {
-    timers.fire_due(core().now(), timers_at_once);
+    // Few at a time: half of the turns stay with tasks that are ready anyway.
+    static_cast<void>(fire_timers(timers, core().now(), switches_between_clocks / 2));
   }
   if (task* const outside = take_shared()) {
     push_back(*outside);
@@ -208,7 +213,6 @@ task* processor::take_pinned() noexcept {
 }
 
 task* processor::choose() noexcept {
-  due_ = 0;
   const bool chores = budget_.get() <= 0;
   if (chores) {
     do_chores();
@@ -226,7 +230,7 @@ task* processor::choose() noexcept {
   if (task* const item = take_pinned()) {
     return item;
   }
-  if (timers.earliest() != never && timers.fire_due(core().now(), timers_at_once) != 0) {
+  if (timers.earliest() != never && fire_timers(timers, core().now(), local_queue<task>::capacity) != 0) {
     if (task* const item = take_own(true)) {
       return item;
     }

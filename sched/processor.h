@@ -144,6 +144,7 @@ class CSP_API processor {
   [[nodiscard]] CSP_NOINLINE task* refill() noexcept;
   [[nodiscard]] task* choose() noexcept;
   void do_chores() noexcept;
+  [[nodiscard]] std::uint32_t fire_timers(timer_heap& heap, nanos now, std::uint32_t limit) noexcept;
   [[nodiscard]] task* take_pinned() noexcept;
   [[nodiscard]] task* take_shared() noexcept;
   void push_back(task& item) noexcept;
@@ -171,7 +172,6 @@ class CSP_API processor {
   context root_;
   sanitizer::fiber committer_;  // as whom commits run
   const relaxed<std::uint32_t>* coarse_time_ = nullptr;
-  std::uint32_t due_ = 0;  // tasks that the present look at the timers has made ready
   bool searching_ = false;
   bool pinned_turn_ = false;  // inbox and other queues take turns
   relaxed<clockid_t> thread_clock_;

@@ -56,7 +56,8 @@ task* processor::search_once(nanos now) noexcept {
       return adopt(items, taken);
     }
     // Timers of a processor that computes; those of a sleeping one wake it.
-    if (stuck && !victim.sleeping.get() && victim.timers.earliest() <= now && victim.timers.fire_due(now, loot) != 0) {
+    if (stuck && !victim.sleeping.get() && victim.timers.earliest() <= now &&
+        fire_timers(victim.timers, now, loot) != 0) {
       if (task* const item = take_own(true)) {
         return item;
       }

@@ -56,9 +56,6 @@ std::size_t scaled(std::size_t plain) {
 }
 
 void on_each_topology(const std::function<void(expectations&, unsigned)>& body, csp::options options) {
-  if (csp::detail::sanitizer::thread_sanitizer) {
-    std::thread([] {}).join();  // its background thread starts with the first thread, and stays
-  }
   for (const unsigned processors : {1U, 2U, 4U, 8U}) {
     CAPTURE(processors);
     const footprint before = footprint::now();
