@@ -1,8 +1,11 @@
 // Fairness: whoever talks, yields or floods cannot keep others from running.
 #include "test/support/topologies.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
+#include <vector>
 
 using csp_test::expectations;
 using csp_test::on_each_topology;
@@ -58,17 +61,19 @@ TEST_CASE("fairness: tasks that yield share evenly") {
   csp::run(one, [] {
     constexpr std::size_t tasks = 10;
     constexpr long turns = 1'000;
-    std::vector<long> counts(tasks);
-    long most_ahead = 0;
+    std::vector<std::atomic<long>> counts(tasks);
+    std::atomic<long> most_ahead{0};
     csp::wait_group all(tasks);
     for (std::size_t i = 0; i < tasks; ++i) {
       csp::go([&, i] {
         for (long turn = 0; turn < turns; ++turn) {
           ++counts[i];
           csp::yield();
-          for (const long other : counts) {
+          for (const std::atomic<long>& other : counts) {
             // Those that have begun: the first rounds start the others.
-            most_ahead = other > 100 ? std::max(most_ahead, std::abs(counts[i] - other)) : most_ahead;
+            if (other > 100) {
+              most_ahead = std::max(most_ahead.load(), std::abs(counts[i] - other));
+            }
           }
         }
         all.done();
@@ -76,7 +81,9 @@ TEST_CASE("fairness: tasks that yield share evenly") {
     }
     all.wait();
     CHECK(most_ahead < 100);
-    CHECK(counts == std::vector<long>(tasks, turns));
+    for (const std::atomic<long>& count : counts) {
+      CHECK(count == turns);
+    }
   });
 }
 

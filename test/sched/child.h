@@ -1,14 +1,20 @@
 // A child process for what ends a program, or must not see the test's own threads and limits: its stderr is collected,
 // and it is killed after two minutes. The child leaves by _exit(0) when the body returns, without static destructors.
+//
+// The child is a new process of the same program (sanitizers do not take well to a fork), which runs the same test case
+// again up to the same call of in_child and there its body. So what a test case does before that call must be the same
+// each time and harmless, and may not REQUIRE anything of earlier children.
 #pragma once
 
 #include "test/support/catch.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <exception>
 #include <string>
 
@@ -35,29 +41,70 @@ inline void check_in_child(bool holds, const std::string& text) {
   }
 }
 
-/// Runs `body` in a child of fork. The calling process must have no other thread.
+/// Names the call of in_child whose body the new process runs.
+inline constexpr char child_variable[] = "CSP_TEST_CHILD";
+
+/// A test's name as Catch2's command line takes it.
+inline std::string quoted_test_name(const std::string& name) {
+  std::string result;
+  for (const char character : name) {
+    if (character == ',' || character == '[' || character == ']' || character == '\\') {
+      result += '\\';
+    }
+    result += character;
+  }
+  return result;
+}
+
+/// In the child: runs the body and ends the process.
+template <class Body>
+[[noreturn]] void be_child(Body& body) {
+  ::unsetenv(child_variable);
+  ::signal(SIGABRT, SIG_DFL);  // not Catch2's handler
+  try {
+    body();
+  } catch (const std::exception& error) {
+    fail_child(std::string("exception: ") + error.what());
+  } catch (...) {
+    fail_child("an exception of another kind");
+  }
+  ::_exit(0);
+}
+
+/// Replaces a forked process by the child.
+[[noreturn]] inline void exec_child(const std::string& test, int number, int error_output) {
+  ::dup2(error_output, STDERR_FILENO);
+  const int nowhere = ::open("/dev/null", O_WRONLY);
+  ::dup2(nowhere, STDOUT_FILENO);
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  ::setenv(child_variable, std::to_string(number).c_str(), 1);
+  ::alarm(120);
+  ::execl("/proc/self/exe", "child", test.c_str(), static_cast<char*>(nullptr));
+  ::_exit(98);
+}
+
+/// Runs `body` in a child.
 template <class Body>
 child_result in_child(Body body) {
+  static std::string present_test;
+  static int calls = 0;
+  const std::string test = Catch::getResultCapture().getCurrentTestName();
+  calls = test == present_test ? calls + 1 : 0;
+  present_test = test;
+  if (const char* const wanted = std::getenv(child_variable)) {
+    if (std::atoi(wanted) == calls) {
+      be_child(body);
+    }
+    return {};
+  }
   int ends[2];
-  REQUIRE(::pipe(ends) == 0);
+  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  const std::string quoted = quoted_test_name(test);
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    ::dup2(ends[1], STDERR_FILENO);
-    ::close(ends[0]);
-    ::close(ends[1]);
-    const rlimit no_core{0, 0};
-    ::setrlimit(RLIMIT_CORE, &no_core);
-    ::signal(SIGABRT, SIG_DFL);  // not Catch2's handler
-    ::alarm(120);
-    try {
-      body();
-    } catch (const std::exception& error) {
-      fail_child(std::string("exception: ") + error.what());
-    } catch (...) {
-      fail_child("an exception of another kind");
-    }
-    ::_exit(0);
+    exec_child(quoted, calls, ends[1]);
   }
   ::close(ends[1]);
   child_result result;

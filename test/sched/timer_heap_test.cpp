@@ -137,7 +137,7 @@ TEST_CASE("timer_heap: a timer ends its wait with a timeout, and not one that ca
 
 TEST_CASE("timer_heap: owners disarm while others fire; each arming has one end") {
   constexpr std::size_t threads = 3;
-  const std::size_t rounds = csp_test::scaled(60'000);
+  const std::size_t rounds = csp_test::scaled(20'000);
   timer_heap heap;
   std::atomic<nanos> time{0};
   std::atomic<std::size_t> running{threads};
@@ -156,6 +156,9 @@ TEST_CASE("timer_heap: owners disarm while others fire; each arming has one end"
         heap.arm(subject);
         for (std::uint32_t pause = random.below(40); pause != 0; --pause) {
           cpu_relax();
+        }
+        while (round % 64 == 0 && subject.fired == 0) {  // now and then it may fire for sure
+          std::this_thread::yield();
         }
         if (heap.disarm(subject)) {
           wrong += subject.fired != 0 ? 1U : 0U;
@@ -183,6 +186,6 @@ TEST_CASE("timer_heap: owners disarm while others fire; each arming has one end"
   }
   CHECK(wrong == 0);
   CHECK(disarmed + fired == threads * rounds);
-  CHECK(fired > 0);
+  CHECK(fired >= threads * (rounds / 64));
   CHECK(heap.earliest() == never);
 }
