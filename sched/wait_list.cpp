@@ -10,6 +10,12 @@ wake_reason wait_in_queue_locked(wait_queue& queue, spinlock& lock, wait_node& n
     request.argument = argument;
     return wait_exclusive(request);
   }
+  try {
+    static_cast<void>(calling_waiter());  // a plain thread's first wait may find no memory
+  } catch (...) {
+    lock.unlock();
+    throw;
+  }
   open_wait request(kind);
   spinlock* const locks[] = {&lock};
   request.locks = locks;
