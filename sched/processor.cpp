@@ -118,9 +118,10 @@ void processor::ready(task& woken) noexcept {
 }
 
 void processor::submit(task& fresh) noexcept {
+  processor* const home = fresh.home;
   sanitizer::publish(&fresh);
-  if (fresh.home != nullptr) {
-    fresh.home->deliver(fresh);
+  if (home != nullptr) {
+    home->deliver(fresh);
     return;
   }
   if (task* const displaced = local_.exchange_next(&fresh)) {

@@ -97,9 +97,10 @@ void scheduler_core::submit(task& fresh) {
     here->submit(fresh);
     return;
   }
+  processor* const home = fresh.home;
   sanitizer::publish(&fresh);
-  if (fresh.home != nullptr) {
-    fresh.home->deliver(fresh);
+  if (home != nullptr) {
+    home->deliver(fresh);
     return;
   }
   injected.push(fresh);

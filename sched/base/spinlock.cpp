@@ -28,9 +28,11 @@ void spinlock::lock_slowly() noexcept {
   // Pairs with the light fence in unlock().
   asymmetric_fence::heavy();
   // [L1] acquire: pairs with [L2] in unlock().
+  const int saved = errno;  // it belongs to the task
   while (word_.exchange(1, std::memory_order_acquire) != 0) {
     ::syscall(SYS_futex, &word_, FUTEX_WAIT_PRIVATE, 1, nullptr, nullptr, 0);
   }
+  errno = saved;
   sleepers.fetch_sub(1, std::memory_order_relaxed);
 }
 

@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <memory>
 #include <thread>
@@ -65,12 +66,15 @@ TEST_CASE("spinlock: a waiter sleeps while the holder is away") {
   spinlock lock(lock_rank::queue);
   std::atomic<bool> started{false};
   std::chrono::nanoseconds used{0};
+  bool kept = false;
   lock.lock();
   std::thread waiter([&] {
     const auto before = thread_cpu_time();
+    errno = 4711;
     started.store(true);
     lock.lock();
     used = thread_cpu_time() - before;
+    kept = errno == 4711;
     lock.unlock();
   });
   while (!started.load()) {
@@ -80,6 +84,7 @@ TEST_CASE("spinlock: a waiter sleeps while the holder is away") {
   lock.unlock();
   waiter.join();
   CHECK(used < held / 2);
+  CHECK(kept);  // errno belongs to the task
 }
 
 TEST_CASE("spinlock: its memory may go as soon as it was seen unlocked") {
