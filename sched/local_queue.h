@@ -82,8 +82,8 @@ class local_queue {
   [[nodiscard]] std::uint32_t fifo_size() const noexcept { return count_.get(); }
   [[nodiscard]] bool next_is_empty() const noexcept { return next_.get() == nullptr; }
 
-  /// Takes the older half of the FIFO (rounded up), or `next` when the FIFO is empty; the count, 0 when the owner or
-  /// another thief was inside. Thieves only; costs a heavy fence.
+  /// Takes the older half of the FIFO (rounded up) and `next`; the count, 0 when the owner or another thief was inside.
+  /// Thieves only; costs a heavy fence.
   [[nodiscard]] std::uint32_t steal(T** items) noexcept {
     if (!thieves_.try_lock()) {
       return 0;
@@ -98,7 +98,7 @@ class local_queue {
       while (taken < half) {
         items[taken++] = pop_fifo();
       }
-      if (taken == 0 && next_.get() != nullptr) {
+      if (next_.get() != nullptr) {
         items[taken++] = next_.get();
         next_.set(nullptr);
       }

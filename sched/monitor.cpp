@@ -17,6 +17,9 @@ constexpr nanos stuck_after = 10 * millisecond;
 constexpr nanos shortest_period = millisecond;
 constexpr nanos longest_period = 10 * millisecond;
 constexpr unsigned quiet_looks_before_slower = 16;
+/// A processor whose tasks run for so long each, while another one waits in line, has work for a sleeper. What it
+/// makes ready in its `next` slot wakes nobody.
+constexpr nanos long_run = 5'000;
 
 }  // namespace
 
@@ -74,6 +77,9 @@ void watcher::watch_until(const std::atomic<bool>& done, nanos deadline) {
 bool watcher::is_stuck(processor& subject, sample& seen, nanos now, bool& attend) {
   const std::uint64_t switches = subject.count.switches.get();
   if (subject.sleeping.get() || subject.current() == nullptr || switches != seen.switches) {
+    if (switches != seen.switches && core_.idle.parked() != 0 && subject.has_work(now)) {
+      attend |= now - seen.since >= long_run * static_cast<nanos>(switches - seen.switches);
+    }
     seen = {switches, now, subject.thread_cpu_time(), false};
     if (subject.timers.earliest() <= now) {
       subject.request_chores();

@@ -28,10 +28,12 @@ void processor::assign(scheduler_core& core, unsigned index, std::uint64_t seed,
   index_.set(index);
   spare_.set(spare);
   random = random_source(seed);
-  observed_.assign(scheduler_core::most_processors, observation{});
+  observed_.assign(scheduler_core::most_processors, observation{.gain = most_gain});
+  loot_ = 0;
   retire_requested.set(false);
   searching_ = false;
   budget_.set(switches_between_chores);
+  open_until_.set(0);
   count.spawned.set(0);
   count.finished.set(0);
   count.switches.set(0);
@@ -79,7 +81,7 @@ std::uint64_t processor::next_id() noexcept {
 void processor::push_back(task& item) noexcept {
   // The order of the three is the order of age: local before ring before overflow.
   if (overflow_.size() == 0) [[likely]] {
-    if (ring_.size() == 0 && local_.push(&item)) {
+    if (ring_.size() == 0 && !is_open_to_thieves() && local_.push(&item)) {
       return;
     }
     if (ring_.push(&item)) {
@@ -91,9 +93,10 @@ void processor::push_back(task& item) noexcept {
 
 task* processor::refill() noexcept {
   task* items[refill_batch];
-  std::uint32_t taken = ring_.pop(items, refill_batch);
+  const std::uint32_t limit = is_open_to_thieves() ? 1 : refill_batch;
+  std::uint32_t taken = ring_.pop(items, limit);
   if (taken == 0) {
-    taken = overflow_.pop(items, refill_batch);
+    taken = overflow_.pop(items, limit);
   }
   for (std::uint32_t i = 1; i < taken; ++i) {
     // The FIFO was empty and only the owner appends to it.
@@ -108,6 +111,11 @@ void processor::ready(task& woken) noexcept {
     if (!local_.insert(&woken)) {
       push_back(woken);
     }
+    core().notify_from_processor();
+    return;
+  }
+  if (is_open_to_thieves()) [[unlikely]] {
+    push_back(woken);
     core().notify_from_processor();
     return;
   }

@@ -44,6 +44,9 @@ class CSP_API processor {
   static constexpr std::int32_t switches_between_chores = 32;
   /// The same while a timer is armed: a due timer waits for so many turns of other tasks at the most.
   static constexpr std::int32_t switches_between_clocks = 8;
+  /// How long it stays open to thieves when none comes again: short for a pair that talks, long for stages that
+  /// compute.
+  static constexpr std::uint64_t switches_open = 256;
 
   processor() noexcept;
   processor(const processor&) = delete;
@@ -97,6 +100,10 @@ class CSP_API processor {
   [[nodiscard]] bool has_stealable_work() const noexcept { return ring_.size() != 0 || overflow_.size() != 0; }
   /// Takes tasks from this processor for another; the count. `impatient`: also from the part that costs a fence.
   [[nodiscard]] std::uint32_t steal_from(task** items, std::uint32_t limit, bool impatient) noexcept;
+  /// Opens this processor for thieves, or closes it: while it is open, what becomes ready goes to the ring at once,
+  /// where a thief takes it without a fence, for its owner leaves tasks waiting for long. It closes by itself. By a
+  /// thief.
+  void open_to_thieves(bool open) noexcept { open_until_.set(open ? count.switches.get() + switches_open : 0); }
 
   // --- parts
   // ----------------------------------------------------------------------------------------------------------
@@ -148,6 +155,7 @@ class CSP_API processor {
   [[nodiscard]] task* take_pinned() noexcept;
   [[nodiscard]] task* take_shared() noexcept;
   void push_back(task& item) noexcept;
+  [[nodiscard]] bool is_open_to_thieves() const noexcept { return count.switches.get() < open_until_.get(); }
 
   // search.cpp
   [[nodiscard]] task* search() noexcept;
@@ -162,7 +170,8 @@ class CSP_API processor {
   // Hot, in the order of use.
   relaxed<task*> current_;
   relaxed<std::int32_t> budget_;
-  relaxed<task*> left_;  // whose stack the present switch leaves; null: the root's
+  relaxed<std::uint64_t> open_until_;  // number of switches; written by thieves
+  relaxed<task*> left_;                // whose stack the present switch leaves; null: the root's
   relaxed<commit_function> commit_;
   relaxed<void*> commit_argument_;
   exception_globals* exceptions_ = nullptr;  // of the driving thread
@@ -182,12 +191,22 @@ class CSP_API processor {
   relaxed<unsigned> index_;
   relaxed<bool> spare_;
 
-  /// What a thief has seen of a victim: without progress for a while, its local queue is worth a fence.
+  /// What this processor, as a thief, knows of a victim.
   struct observation {
-    std::uint64_t switches = 0;
-    nanos since = 0;
+    std::uint64_t switches = 0;  // of the victim, when they were last seen to change
+    nanos since = 0;             // when that was
+    nanos gain = 0;              // how long a task taken from it keeps us busy, smoothed
+    nanos spared_until = 0;      // thefts did not pay: not before this time again
+    nanos spare_time = 0;        // how long that was the last time
   };
+  /// Values the last theft, now that what it brought is done.
+  void value_theft(nanos now) noexcept;
+  /// One theft counts for no more than this, so that the average follows a change within some twenty thefts.
+  static constexpr nanos most_gain = 8'000;
   std::vector<observation> observed_;
+  unsigned robbed_ = 0;     // the victim of the last theft
+  std::uint32_t loot_ = 0;  // how many tasks it brought; 0 once valued
+  nanos robbed_at_ = 0;
 
   // Shared with thieves and wakers.
   alignas(cache_line) run_queue<task, ring_capacity> ring_;

@@ -3,21 +3,39 @@
 // A victim's ring and overflow list are open to all. Its local queue (the `next` slot and a short FIFO) holds what it
 // is about to run; taking from there costs a heavy fence and tears a talking pair apart. So a thief does that only when
 // the victim has made no switch for `patience`: it computes, and what waits there would wait on.
+//
+// Whether thefts pay is measured, not guessed: a thief notes for how long a task that it took has kept it busy. A
+// victim with long tasks opens itself (what it makes ready goes to its ring at once, processor.h), so that the stages
+// of a pipeline spread; one whose tasks end sooner than they move is spared for a while.
 #include "sched/scheduler_core.h"
 #include "sched/switch_task.h"
+
+#include <algorithm>
 
 namespace csp::inline v0::detail {
 namespace {
 
 /// A talking pair leaves a task in `next` for some 20 ns; a stage of a pipeline for as long as it computes.
-constexpr nanos patience = 1'000;
+constexpr nanos patience = 10'000;
+/// A task that was taken from another processor costs some 300 ns more than at home: its cell, its stack and what it
+/// touches come from the other core's cache. A victim whose tasks keep us busy for less than this each is spared.
+constexpr nanos least_gain = 500;
+/// From here on it opens its queue for us: a hand-over costs it a few ns more and us a few microseconds less.
+constexpr nanos open_gain = 2'000;
+/// For how long a victim is spared, first and at the most: a burst of long tasks behind short ones waits so long.
+constexpr nanos first_spare_time = 20'000;
+constexpr nanos longest_spare_time = 160'000;
+/// And it is not spared when it has stood still for this long.
+constexpr nanos long_patience = 50'000;
 /// How long a searcher looks before it sleeps: longer than the gap between two items of a pipeline of 20 us stages, and
 /// about what a futex sleep and wake costs.
 constexpr nanos search_time = 40'000;
-/// Pauses between two rounds, so that a searcher does not hammer its victims' cache lines.
-constexpr int pauses_a_round = 8;
+/// Pauses between two rounds, at first and at the most: each look takes a cache line that the victim is writing to,
+/// which costs the victim about 0.1 us.
+constexpr int first_pauses = 8;
+constexpr int most_pauses = 256;
 /// Most tasks taken by one theft.
-constexpr std::uint32_t loot = 64;
+constexpr std::uint32_t most_loot = 64;
 
 }  // namespace
 
@@ -27,6 +45,20 @@ task* processor::adopt(task** items, std::uint32_t taken) noexcept {
     push_back(*items[i]);
   }
   return items[0];
+}
+
+void processor::value_theft(nanos now) noexcept {
+  observation& seen = observed_[robbed_];
+  const nanos gain = std::min((now - robbed_at_) / loot_, most_gain);
+  loot_ = 0;
+  seen.gain += (gain - seen.gain) / 8;
+  core().at(robbed_).open_to_thieves(seen.gain >= open_gain);
+  if (seen.gain >= least_gain) {
+    seen.spare_time = 0;
+  } else {
+    seen.spare_time = std::clamp(2 * seen.spare_time, first_spare_time, longest_spare_time);
+    seen.spared_until = now + seen.spare_time;
+  }
 }
 
 task* processor::search_once(nanos now) noexcept {
@@ -39,7 +71,7 @@ task* processor::search_once(nanos now) noexcept {
   }
   const unsigned active = owner.active();
   const unsigned start = random.below(active);
-  task* items[loot];
+  task* items[most_loot];
   for (unsigned i = 0; i < active; ++i) {
     const unsigned at = (start + i) % active;
     processor& victim = owner.at(at);
@@ -49,15 +81,23 @@ task* processor::search_once(nanos now) noexcept {
     observation& seen = observed_[at];
     const std::uint64_t switches = victim.count.switches.get();
     if (seen.switches != switches) {
-      seen = {switches, now};
+      seen.switches = switches;
+      seen.since = now;
     }
-    const bool stuck = now - seen.since >= patience;
-    if (const std::uint32_t taken = victim.steal_from(items, loot, stuck)) {
-      return adopt(items, taken);
+    const nanos still_for = now - seen.since;
+    const bool stuck = still_for >= patience;
+    if (now >= seen.spared_until || still_for >= long_patience) {
+      if (const std::uint32_t taken = victim.steal_from(items, most_loot, stuck)) {
+        robbed_ = at;
+        robbed_at_ = core().now();  // what it cost to take them is not their gain
+        seen.since = robbed_at_;
+        loot_ = taken;
+        return adopt(items, taken);
+      }
     }
     // Timers of a processor that computes; those of a sleeping one wake it.
     if (stuck && !victim.sleeping.get() && victim.timers.earliest() <= now &&
-        fire_timers(victim.timers, now, loot) != 0) {
+        fire_timers(victim.timers, now, most_loot) != 0) {
       if (task* const item = take_own(true)) {
         return item;
       }
@@ -79,7 +119,13 @@ task* processor::search() noexcept {
     searching_ = true;
   }
   const nanos start = owner.now();
+  if (loot_ != 0) {
+    value_theft(start);
+  }
   const bool patient = owner.settings().own_threads;
+  // What an open victim hands over comes soon, and is waited for.
+  const bool expecting = observed_[robbed_].gain >= open_gain;
+  int pauses = first_pauses;
   nanos now = start;
   do {
     if (task* const item = search_once(now)) {
@@ -92,8 +138,11 @@ task* processor::search() noexcept {
     if (timers.earliest() <= now || owner.halted()) {
       break;
     }
-    for (int i = 0; i < pauses_a_round; ++i) {
+    for (int i = 0; i < pauses; ++i) {
       cpu_relax();
+    }
+    if (!expecting && pauses < most_pauses) {
+      pauses *= 2;
     }
     now = owner.now();
   } while (patient && now - start < search_time);

@@ -184,3 +184,42 @@ TEST_CASE("idle: a ping-pong pair makes no system call in its steady state") {
     CHECK(switches < rounds / 1'000 + 2 * (took / 1ms) + 20);
   }
 }
+
+TEST_CASE("idle: stages that compute spread to a processor that was asleep when they began to talk") {
+  const auto compute_for = [](std::chrono::nanoseconds time) {
+    const auto begin = steady::now();
+    while (steady::now() - begin < time) {
+    }
+  };
+  std::uint64_t steals = 0;
+  csp::run(with(2), [&] {
+    const csp::chan<int> items;
+    auto consumer = csp::spawn([&] {
+      for (const int item : items) {
+        compute_for(item * 1us);
+      }
+    });
+    for (int wave = 0; wave < 100; ++wave) {  // thefts that do not pay: nobody expects a gain any more
+      csp::wait_group all(1'000);
+      for (int i = 0; i < 1'000; ++i) {
+        csp::go([&] { all.done(); });
+      }
+      all.wait();
+    }
+    for (int i = 0; i < 1'000; ++i) {
+      items.send(0);
+    }
+    compute_for(5ms);  // the other processor gives up searching
+    const auto before = csp::scheduler_statistics().steals;
+    const auto begin = steady::now();
+    // Whoever is made ready lies in `next`, which wakes nobody: the monitor does.
+    while (steals < 50 && steady::now() - begin < 5s) {
+      compute_for(30us);
+      items.send(30);
+      steals = csp::scheduler_statistics().steals - before;
+    }
+    items.close();
+    consumer.join();
+  });
+  CHECK(steals >= 50);
+}
