@@ -148,7 +148,8 @@ void unlink_losers(std::span<select_arm> arms, int winner) noexcept {
 
 }  // namespace
 
-int run_select(std::span<select_arm> arms, std::span<spinlock*> locks, nanos deadline, bool may_wait) {
+int begin_select(std::span<select_arm> arms, std::span<spinlock*> locks, nanos deadline, bool may_wait,
+                 std::optional<open_wait>& request) {
   cancellation_point();
   if (const int done = try_arms(arms); done >= 0) {
     return done;
@@ -160,7 +161,7 @@ int run_select(std::span<select_arm> arms, std::span<spinlock*> locks, nanos dea
     return select_timeout;
   }
   // May throw (a plain thread's first wait), so before anything is locked.
-  open_wait request(wait_kind::select);
+  request.emplace(wait_kind::select);
   const std::span<spinlock*> held = lock_all(arms, locks);
   if (const int done = try_arms_locked(arms, held); done >= 0) {
     return done;
@@ -170,16 +171,19 @@ int run_select(std::span<select_arm> arms, std::span<spinlock*> locks, nanos dea
     if (!arm.takes_part()) {
       continue;
     }
-    arm.node.owner = &request.owner;
-    arm.node.ticket = request.ticket;
+    arm.node.owner = &request->owner;
+    arm.node.ticket = request->ticket;
     arm.node.slot = arm.value;
     arm.node.index = static_cast<std::uint32_t>(i);
     arm.node.closed = false;
     queue_of(arm).push(arm.node);
   }
-  request.deadline = deadline;
-  request.locks = held;
-  const wake_reason reason = wait_open(request);
+  request->deadline = deadline;
+  request->locks = held;
+  return select_must_wait;
+}
+
+int end_select(std::span<select_arm> arms, wake_reason reason) {
   const int winner =
       reason >= wake_reason::first_case
           ? static_cast<int>(static_cast<std::uint32_t>(reason) - static_cast<std::uint32_t>(wake_reason::first_case))

@@ -7,9 +7,11 @@
 #pragma once
 
 #include "channel/channel.h"
+#include "sched/open_wait.h"
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace csp::inline v0::detail {
@@ -31,9 +33,27 @@ struct select_arm {
 inline constexpr int select_timeout = -1;
 inline constexpr int select_would_block = -2;
 
+/// begin_select() only: nothing is ready, the wait is prepared.
+inline constexpr int select_must_wait = -3;
+
+/// Looks for a ready arm and does it; or leaves every channel locked with a node linked in it, and `request` ready for
+/// wait_open(), which releases the locks.
+CSP_API int begin_select(std::span<select_arm> arms, std::span<spinlock*> locks, nanos deadline, bool may_wait,
+                         std::optional<open_wait>& request);
+/// After that wait: takes the losers' nodes out of their queues. Throws canceled.
+CSP_API int end_select(std::span<select_arm> arms, wake_reason reason);
+
 /// Does one of the arms. `locks` is room for as many pointers as there are arms. Returns the index of the arm that was
 /// done (see its `closed`), select_would_block (only if not `may_wait`) or select_timeout. Throws canceled, with every
-/// value untouched. From a task or a plain thread.
-CSP_API int run_select(std::span<select_arm> arms, std::span<spinlock*> locks, nanos deadline, bool may_wait);
+/// value untouched. From a task or a plain thread. Inlined: see switch_task.h on frames below a switch.
+CSP_ALWAYS_INLINE int run_select(std::span<select_arm> arms, std::span<spinlock*> locks, nanos deadline,
+                                 bool may_wait) {
+  std::optional<open_wait> request;
+  const int done = begin_select(arms, locks, deadline, may_wait, request);
+  if (done != select_must_wait) {
+    return done;
+  }
+  return end_select(arms, wait_open(*request));
+}
 
 }  // namespace csp::inline v0::detail

@@ -90,8 +90,6 @@ void commit_end(processor& here, task* left, void*) noexcept {
   here.stacks.give(block);
   here.stacks.return_credit(left->stack_class);
   leave_cell(here, *left);
-  // The frames of this commit lay on the stack of the one that runs next.
-  sanitizer::publish(&here);
 }
 
 // What an ended task still does on its own stack: it wakes who joins it. Destroys the result if nobody can want it.

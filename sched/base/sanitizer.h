@@ -96,7 +96,8 @@ inline void thread_private([[maybe_unused]] const void* address, [[maybe_unused]
 }
 
 /// While it lives, ThreadSanitizer does not look at the calling fiber's accesses: for code of others whose fences it
-/// cannot follow. The edges through that code must be given by publish() and observe(). No switch meanwhile.
+/// cannot follow, and for frames on a stack that belongs to another fiber. Atomic operations still make edges; others
+/// must be given by publish() and observe(). No switch meanwhile.
 class [[maybe_unused]] unseen {
  public:
 #if defined(CSP_TSAN)
@@ -130,8 +131,8 @@ struct fiber {
 
 /// Describes a task stack [bottom, bottom + size) at the start of a task. `handle` is kept with the stack's memory and
 /// is made at the first use: tasks that follow one another on a stack are ordered by that memory anyway.
-inline void bind(fiber& target, [[maybe_unused]] void*& handle, [[maybe_unused]] const void* bottom,
-                 [[maybe_unused]] std::size_t size) noexcept {
+CSP_SWITCH_INLINE void bind(fiber& target, [[maybe_unused]] void*& handle, [[maybe_unused]] const void* bottom,
+                            [[maybe_unused]] std::size_t size) noexcept {
   static_cast<void>(target);
 #if defined(CSP_TSAN)
   if (handle == nullptr) {

@@ -98,7 +98,8 @@ TEST_CASE("idle_set: sleepers and wakers agree about every sleep") {
     seats[i].entry.self = fake_processor(i);
     threads.emplace_back([&, i] {
       std::size_t woken = 0;
-      for (std::size_t round = 0; round < rounds; ++round) {
+      // On a busy machine until the wakers have come to work.
+      for (std::size_t round = 0; round < rounds || woken_in_all.load() == 0; ++round) {
         const bool searches = idle.try_begin_search(sleepers);
         idle.park(seats[i].entry, searches);
         if (round % 64 == 0) {
@@ -106,6 +107,7 @@ TEST_CASE("idle_set: sleepers and wakers agree about every sleep") {
         }
         if (!idle.leave(seats[i].entry)) {
           ++woken;
+          ++woken_in_all;
           while (seats[i].wakes.load() < woken) {  // its waker is about to say so
             csp::detail::cpu_relax();
           }
@@ -113,7 +115,6 @@ TEST_CASE("idle_set: sleepers and wakers agree about every sleep") {
         }
       }
       wrong += seats[i].wakes.load() != woken ? 1U : 0U;
-      woken_in_all += woken;
       --running;
     });
   }
@@ -130,7 +131,6 @@ TEST_CASE("idle_set: sleepers and wakers agree about every sleep") {
     thread.join();
   }
   CHECK(wrong == 0);
-  CHECK(woken_in_all > 0);
   CHECK(idle.parked() == 0);
   CHECK(idle.searchers() == 0);
 }
