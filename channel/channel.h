@@ -14,6 +14,7 @@
 #include "sched/base/clock.h"
 #include "sched/base/spinlock.h"
 #include "sched/base/tls.h"
+#include "sched/contention.h"
 #include "sched/park.h"
 #include "sched/wait_queue.h"
 
@@ -124,10 +125,11 @@ class channel final : public channel_base {
 
   /// Sends: moves from `value` only when the answer is ok. Waits until `deadline` (never: without limit).
   CSP_ALWAYS_INLINE op_status send(T& value, nanos deadline) {
-    if (must_cancel(this_processor())) [[unlikely]] {
+    processor* const here = this_processor();
+    if (must_cancel(here)) [[unlikely]] {
       return op_status::canceled;
     }
-    lock.lock();
+    lock_shared(lock, here);
     handoff result;
     const attempt outcome = try_send_locked(value, result);
     if (outcome == attempt::must_wait) {
@@ -141,7 +143,7 @@ class channel final : public channel_base {
 
   /// The same, or would_block.
   CSP_ALWAYS_INLINE op_status try_send(T& value) noexcept {
-    lock.lock();
+    lock_signed(lock, this_processor());
     handoff result;
     const attempt outcome = try_send_locked(value, result);
     lock.unlock();
@@ -150,10 +152,11 @@ class channel final : public channel_base {
 
   /// Receives into an empty `out`. Waits until `deadline` (never: without limit).
   CSP_ALWAYS_INLINE op_status receive(std::optional<T>& out, nanos deadline) {
-    if (must_cancel(this_processor())) [[unlikely]] {
+    processor* const here = this_processor();
+    if (must_cancel(here)) [[unlikely]] {
       return op_status::canceled;
     }
-    lock.lock();
+    lock_shared(lock, here);
     handoff result;
     const attempt outcome = try_receive_locked(out, result);
     if (outcome == attempt::must_wait) {
@@ -167,7 +170,7 @@ class channel final : public channel_base {
 
   /// The same, or would_block.
   CSP_ALWAYS_INLINE op_status try_receive(std::optional<T>& out) noexcept {
-    lock.lock();
+    lock_signed(lock, this_processor());
     handoff result;
     const attempt outcome = try_receive_locked(out, result);
     lock.unlock();

@@ -65,7 +65,7 @@ void finish(select_arm& arm, channel_base::attempt outcome, const channel_base::
 }
 
 // Tries ready arms one lock at a time; the index done, or -1 when none is ready.
-int try_arms(std::span<select_arm> arms) noexcept {
+int try_arms(std::span<select_arm> arms, bool may_wait) noexcept {
   for (;;) {
     const int chosen = choose_ready(arms);
     if (chosen < 0) {
@@ -73,7 +73,7 @@ int try_arms(std::span<select_arm> arms) noexcept {
     }
     select_arm& arm = arms[static_cast<std::size_t>(chosen)];
     channel_base::handoff result;
-    arm.target->lock.lock();
+    may_wait ? lock_shared(arm.target->lock, this_processor()) : arm.target->lock.lock();
     const auto outcome = attempt_locked(arm, result);
     arm.target->lock.unlock();
     if (outcome != channel_base::attempt::must_wait) {
@@ -151,7 +151,7 @@ void unlink_losers(std::span<select_arm> arms, int winner) noexcept {
 int begin_select(std::span<select_arm> arms, std::span<spinlock*> locks, nanos deadline, bool may_wait,
                  std::optional<open_wait>& request) {
   cancellation_point();
-  if (const int done = try_arms(arms); done >= 0) {
+  if (const int done = try_arms(arms, may_wait); done >= 0) {
     return done;
   }
   if (!may_wait) {

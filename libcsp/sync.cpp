@@ -28,6 +28,16 @@ char ownership_mark;
 // --------------------------------------------------------------------------------------------------------------
 
 void mutex::lock_slowly() {
+  if (detail::processor* const better = detail::weigh_contention(owner_place_)) {
+    lock_.unlock();
+    detail::this_processor()->move_to(*better);
+    lock_.lock();
+    if (owner_ == nullptr) {
+      take();
+      lock_.unlock();
+      return;
+    }
+  }
   for (int vain = 0;; ++vain) {
     // The spinlock is held and the mutex is not free.
     wait_node node;
@@ -41,7 +51,7 @@ void mutex::lock_slowly() {
     lock_.lock();
     woken_ = false;
     if (owner_ == nullptr) {
-      owner_ = caller();
+      take();
       lock_.unlock();
       return;
     }
@@ -52,6 +62,7 @@ waiter* mutex::pass_on() noexcept {
   if (starving_) {
     wait_node* const node = waiters_.pop_winner();
     starving_ = false;
+    owner_place_ = 0;  // who knows where it will run
     node->slot = &ownership_mark;
     owner_ = node->owner->is_task() ? static_cast<const void*>(static_cast<detail::task*>(node->owner))
                                     : node->owner->thread_identity();
@@ -79,9 +90,10 @@ std::cv_status condition_variable::wait_by(std::unique_lock<mutex>& lock, nanos 
   struct held_mutex {
     mutex& target;
     const void* owner;
-  } held{outer, mutex::caller()};
+  } held{outer, mutex::caller(detail::this_processor())};
   const auto release = [](void* argument) noexcept {
     const auto& [target, owner] = *static_cast<held_mutex*>(argument);
+    target.lock_.lock();
     return target.release(owner);
   };
   detail::cancellation_point();

@@ -9,6 +9,7 @@
 #include <libcsp/go.h>
 
 #include "sched/base/clock.h"
+#include "sched/contention.h"
 #include "sched/park.h"
 #include "sched/wait_queue.h"
 
@@ -32,12 +33,12 @@ class CSP_API mutex {
 
   /// Waits until the lock is free and takes it. May throw std::bad_alloc in a plain thread's first wait.
   void lock() {
-    lock_.lock();
+    detail::lock_shared(lock_, detail::this_processor());
     if (owner_ != nullptr) [[unlikely]] {
       lock_slowly();
       return;
     }
-    owner_ = caller();
+    take();
     lock_.unlock();
   }
   /// Takes the lock if it is free.
@@ -46,12 +47,14 @@ class CSP_API mutex {
     if (owner_ != nullptr) {
       return false;
     }
-    owner_ = caller();
+    take();
     return true;
   }
   /// Gives the lock back. By its owner.
   void unlock() noexcept {
-    if (detail::waiter* const woken = release(caller())) [[unlikely]] {
+    detail::processor* const here = detail::this_processor();
+    detail::lock_signed(lock_, here);
+    if (detail::waiter* const woken = release(caller(here))) [[unlikely]] {
       detail::make_ready(*woken);
     }
   }
@@ -60,19 +63,20 @@ class CSP_API mutex {
   friend class condition_variable;
 
   /// Who calls: the task, or something of the calling thread's own.
-  static CSP_ALWAYS_INLINE const void* caller() noexcept {
+  static CSP_ALWAYS_INLINE const void* caller(const detail::processor* here) noexcept {
+    return here != nullptr ? here->current() : __builtin_thread_pointer();
+  }
+  /// Makes the caller the owner of the free mutex. The spinlock is held.
+  CSP_ALWAYS_INLINE void take() noexcept {
     const detail::processor* const here = detail::this_processor();
-    if (here != nullptr) {
-      return here->current();
-    }
-    return __builtin_thread_pointer();
+    owner_ = caller(here);
+    owner_place_ = here != nullptr ? here->signature() : detail::spinlock::anonymous;
   }
   CSP_NOINLINE void lock_slowly();
   [[noreturn]] static void die_of_unlock() noexcept;
 
-  /// Unlocks for the owner and returns whom the caller must make ready, holding no lock.
+  /// With the spinlock held: gives the mutex back and releases the spinlock. Returns whom the caller must make ready.
   [[nodiscard]] CSP_ALWAYS_INLINE detail::waiter* release(const void* by) noexcept {
-    lock_.lock();
     if (owner_ != by) [[unlikely]] {
       die_of_unlock();
     }
@@ -90,6 +94,7 @@ class CSP_API mutex {
   detail::spinlock lock_{detail::lock_rank::mutex};
   bool woken_ = false;     // a woken waiter has not tried yet: no other is woken. Guarded by lock_, as all below
   bool starving_ = false;  // the first waiter has been passed over too often: the lock is handed to it
+  std::uint32_t owner_place_ = 0;  // the signature of the processor on which the owner took it
   const void* owner_ = nullptr;
   detail::wait_queue waiters_;
 };

@@ -26,6 +26,9 @@ void processor::assign(scheduler_core& core, unsigned index, std::uint64_t seed,
   core_.set(&core);
   coarse_time_ = &core.monitor().ticks_counter();
   index_.set(index);
+  signature_.set(core.number() * signatures_a_core + index + spinlock::anonymous + 1);
+  fight_ = {};
+  shared_operations_.set(0);
   spare_.set(spare);
   random = random_source(seed);
   observed_.assign(scheduler_core::most_processors, observation{.gain = most_gain});

@@ -47,6 +47,8 @@ class CSP_API processor {
   /// How long it stays open to thieves when none comes again: short for a pair that talks, long for stages that
   /// compute.
   static constexpr std::uint64_t switches_open = 256;
+  /// Signatures set apart for one core: more than it can have processors.
+  static constexpr std::uint32_t signatures_a_core = 1024;
 
   processor() noexcept;
   processor(const processor&) = delete;
@@ -132,6 +134,19 @@ class CSP_API processor {
   };
   counters count;
 
+  /// How this processor signs the locks that it takes (contention.h); no other one, of any scheduler, signs the same.
+  [[nodiscard]] std::uint32_t signature() const noexcept { return signature_.get(); }
+  /// The same for one more operation on something that tasks share: counted, for weigh_contention().
+  [[nodiscard]] CSP_ALWAYS_INLINE std::uint32_t sign_operation() noexcept {
+    shared_operations_.add(1);
+    return signature_.get();
+  }
+  /// Counts that a task here met a lock in the hands of `rival`. Where it should go, if that happens all the time and
+  /// there is a better place for it; else null. On this processor's thread.
+  [[nodiscard]] processor* weigh_contention(std::uint32_t rival) noexcept;
+  /// Moves the running task to another processor of its scheduler, from where this one does not take it back soon.
+  void move_to(processor& other) noexcept;
+
   /// Asks for the next decision to look at timers and inbox soon. Any thread; a hint.
   void request_chores() noexcept { budget_.set(0); }
   /// Set by the monitor when a spare is no longer needed; it retires when it is idle.
@@ -147,6 +162,7 @@ class CSP_API processor {
   friend struct switcher;
 
   static void commit_yielded(processor& here, task* left, void* argument) noexcept;
+  static void commit_moved(processor& here, task* left, void* argument) noexcept;
   [[nodiscard]] task* take_own(bool next_first) noexcept;
   [[nodiscard]] CSP_NOINLINE task* refill() noexcept;
   [[nodiscard]] task* choose() noexcept;
@@ -159,7 +175,7 @@ class CSP_API processor {
 
   // search.cpp
   [[nodiscard]] task* search() noexcept;
-  [[nodiscard]] task* search_once(nanos now) noexcept;
+  [[nodiscard]] task* search_once(nanos now, nanos& worth_at) noexcept;
   [[nodiscard]] task* adopt(task** items, std::uint32_t count) noexcept;
   [[nodiscard]] bool work_in_sight(bool everything) noexcept;
   /// Stops searching, if it does, with nothing in hand.
@@ -171,7 +187,9 @@ class CSP_API processor {
   relaxed<task*> current_;
   relaxed<std::int32_t> budget_;
   relaxed<std::uint64_t> open_until_;  // number of switches; written by thieves
-  relaxed<task*> left_;                // whose stack the present switch leaves; null: the root's
+  relaxed<std::uint64_t> shared_operations_;
+  relaxed<std::uint32_t> signature_;
+  relaxed<task*> left_;  // whose stack the present switch leaves; null: the root's
   relaxed<commit_function> commit_;
   relaxed<void*> commit_argument_;
   exception_globals* exceptions_ = nullptr;  // of the driving thread
@@ -189,6 +207,12 @@ class CSP_API processor {
   std::uint64_t ids_end_ = 0;
   relaxed<scheduler_core*> core_;
   relaxed<unsigned> index_;
+  /// Meetings with locks in other hands, lately.
+  struct {
+    std::uint32_t meetings = 0;
+    std::uint64_t operations = 0;  // shared_operations_ at the first one
+    nanos since = 0;               // when that was
+  } fight_;
   relaxed<bool> spare_;
 
   /// What this processor, as a thief, knows of a victim.
@@ -198,7 +222,13 @@ class CSP_API processor {
     nanos gain = 0;              // how long a task taken from it keeps us busy, smoothed
     nanos spared_until = 0;      // thefts did not pay: not before this time again
     nanos spare_time = 0;        // how long that was the last time
+    nanos shunned_until = 0;     // its tasks and ours fought over a lock: not before this time
+    nanos shun_time = 0;         // how long that was the last time
   };
+  /// False while a theft from it is not worth a try.
+  [[nodiscard]] static bool may_rob(const observation& seen, nanos now) noexcept;
+  /// Waits, as a searcher, while all that could be stolen is not worth it yet.
+  void nap(nanos until) noexcept;
   /// Values the last theft, now that what it brought is done.
   void value_theft(nanos now) noexcept;
   /// One theft counts for no more than this, so that the average follows a change within some twenty thefts.

@@ -20,6 +20,7 @@ namespace {
 struct core_pool {
   std::mutex lock;
   scheduler_core* free = nullptr;
+  std::uint32_t made = 0;
 };
 
 core_pool& pooled_cores() {
@@ -61,7 +62,7 @@ scheduler_core& scheduler_core::acquire() {
     pool.free = core->next_pooled_;
     return *core;
   }
-  return *new scheduler_core;
+  return *new scheduler_core(pool.made++);
 }
 
 void scheduler_core::release(scheduler_core& core) noexcept {

@@ -122,6 +122,8 @@ class CSP_API scheduler_core {
   }
   /// Processors in use, spares included.
   [[nodiscard]] unsigned active() const noexcept { return active_.load(std::memory_order_acquire); }
+  /// Small and unlike that of any other core.
+  [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
   [[nodiscard]] unsigned base_processors() const noexcept { return settings_.processors; }
   [[nodiscard]] const core_settings& settings() const noexcept { return settings_; }
   [[nodiscard]] nanos now() const noexcept { return settings_.clock->now(); }
@@ -160,7 +162,7 @@ class CSP_API scheduler_core {
  private:
   friend class watcher;
 
-  scheduler_core() = default;
+  explicit scheduler_core(std::uint32_t number) : number_(number) {}
   void run_thread(processor& self);
   [[nodiscard]] bool wait_for_end(nanos deadline);
   void cancel_all() noexcept;
@@ -171,6 +173,7 @@ class CSP_API scheduler_core {
                   processor* home) noexcept;
   [[nodiscard]] processor& next_home() noexcept;
 
+  const std::uint32_t number_;
   core_settings settings_;
   std::array<std::atomic<processor*>, most_processors> processors_{};
   std::atomic<unsigned> active_{0};

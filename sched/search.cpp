@@ -61,7 +61,11 @@ void processor::value_theft(nanos now) noexcept {
   }
 }
 
-task* processor::search_once(nanos now) noexcept {
+bool processor::may_rob(const observation& seen, nanos now) noexcept {
+  return now >= seen.shunned_until && (now >= seen.spared_until || now - seen.since >= long_patience);
+}
+
+task* processor::search_once(nanos now, nanos& worth_at) noexcept {
   scheduler_core& owner = core();
   if (task* const item = take_pinned()) {
     return item;
@@ -84,9 +88,12 @@ task* processor::search_once(nanos now) noexcept {
       seen.switches = switches;
       seen.since = now;
     }
-    const nanos still_for = now - seen.since;
-    const bool stuck = still_for >= patience;
-    if (now >= seen.spared_until || still_for >= long_patience) {
+    const bool stuck = now - seen.since >= patience;
+    if (!may_rob(seen, now)) {
+      if (victim.has_stealable_work() || victim.local_.has_items()) {
+        worth_at = std::min(worth_at, std::max(seen.shunned_until, seen.spared_until));
+      }
+    } else {
       if (const std::uint32_t taken = victim.steal_from(items, most_loot, stuck)) {
         robbed_ = at;
         robbed_at_ = core().now();  // what it cost to take them is not their gain
@@ -118,7 +125,7 @@ task* processor::search() noexcept {
     }
     searching_ = true;
   }
-  const nanos start = owner.now();
+  nanos start = owner.now();
   if (loot_ != 0) {
     value_theft(start);
   }
@@ -128,7 +135,8 @@ task* processor::search() noexcept {
   int pauses = first_pauses;
   nanos now = start;
   do {
-    if (task* const item = search_once(now)) {
+    nanos worth_at = never;
+    if (task* const item = search_once(now, worth_at)) {
       searching_ = false;
       if (owner.idle.end_search()) {
         owner.wake_one();
@@ -145,8 +153,22 @@ task* processor::search() noexcept {
       pauses *= 2;
     }
     now = owner.now();
+    if (patient && now - start >= search_time && worth_at != never) {
+      nap(worth_at);
+      start = now = owner.now();
+    }
   } while (patient && now - start < search_time);
   return nullptr;
+}
+
+void processor::nap(nanos until) noexcept {
+  sleeping.set(true);
+  // Pairs with the fence in deliver(): it sees us sleep, or we see its task.
+  full_fence();
+  if (inbox_.size() == 0 && !core().halted() && !retire_requested.get()) {
+    parker_.park_until(std::min(until, timers.earliest()));
+  }
+  sleeping.set(false);
 }
 
 bool processor::work_in_sight(bool everything) noexcept {

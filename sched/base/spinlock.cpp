@@ -15,11 +15,11 @@ constexpr int spin_limit = 64;
 
 spinlock::table_entry spinlock::table_[spinlock::table_size];
 
-void spinlock::lock_slowly() noexcept {
+void spinlock::lock_slowly(std::uint32_t who) noexcept {
   for (int spin = 0; spin < spin_limit; ++spin) {
     cpu_relax();
     // [L1] acquire: pairs with [L2] in unlock().
-    if (word_.load(std::memory_order_relaxed) == 0 && word_.exchange(1, std::memory_order_acquire) == 0) {
+    if (word_.load(std::memory_order_relaxed) == 0 && word_.exchange(who, std::memory_order_acquire) == 0) {
       return;
     }
   }
@@ -29,8 +29,8 @@ void spinlock::lock_slowly() noexcept {
   asymmetric_fence::heavy();
   // [L1] acquire: pairs with [L2] in unlock().
   const int saved = errno;  // it belongs to the task
-  while (word_.exchange(1, std::memory_order_acquire) != 0) {
-    ::syscall(SYS_futex, &word_, FUTEX_WAIT_PRIVATE, 1, nullptr, nullptr, 0);
+  while (word_.exchange(who, std::memory_order_acquire) != 0) {
+    ::syscall(SYS_futex, &word_, FUTEX_WAIT_PRIVATE, who, nullptr, nullptr, 0);
   }
   errno = saved;
   sleepers.fetch_sub(1, std::memory_order_relaxed);

@@ -19,24 +19,39 @@ namespace csp::inline v0::detail {
 
 class spinlock {
  public:
+  /// Who locks, for those that do not say.
+  static constexpr std::uint32_t anonymous = 1;
+
   explicit constexpr spinlock(lock_rank rank) noexcept : rank_(rank) {}
   spinlock(const spinlock&) = delete;
   spinlock& operator=(const spinlock&) = delete;
 
   /// Takes the lock. Any thread; locks of lower or equal rank must not be held, apart from equal ones in address-free
   /// id order as lock_rank.h allows.
-  CSP_ALWAYS_INLINE void lock() noexcept {
+  /// `who` (not 0) is what a rival may be told.
+  CSP_ALWAYS_INLINE void lock(std::uint32_t who = anonymous) noexcept {
     note_locked(rank_);
     // [L1] acquire: pairs with [L2]; what the last holder wrote is visible.
-    if (word_.exchange(1, std::memory_order_acquire) != 0) [[unlikely]] {
-      lock_slowly();
+    if (word_.exchange(who, std::memory_order_acquire) != 0) [[unlikely]] {
+      lock_slowly(who);
     }
+  }
+
+  /// Takes the lock for `who` (not 0) and returns 0; or returns who holds it, or tries to, and then the caller must
+  /// call lock() or give up. A hint: of several, any one.
+  [[nodiscard]] CSP_ALWAYS_INLINE std::uint32_t try_lock_as(std::uint32_t who) noexcept {
+    // [L1] acquire: pairs with [L2].
+    const std::uint32_t rival = word_.exchange(who, std::memory_order_acquire);
+    if (rival == 0) [[likely]] {
+      note_locked(rank_);
+    }
+    return rival;
   }
 
   /// Takes the lock if it is free.
   [[nodiscard]] CSP_ALWAYS_INLINE bool try_lock() noexcept {
     // [L1] acquire: pairs with [L2].
-    if (word_.load(std::memory_order_relaxed) != 0 || word_.exchange(1, std::memory_order_acquire) != 0) {
+    if (word_.load(std::memory_order_relaxed) != 0 || word_.exchange(anonymous, std::memory_order_acquire) != 0) {
       return false;
     }
     note_locked(rank_);
@@ -68,7 +83,7 @@ class spinlock {
   static CSP_ALWAYS_INLINE std::atomic<std::uint32_t>& sleepers_of(const void* address) noexcept {
     return table_[(reinterpret_cast<std::uintptr_t>(address) >> 6) % table_size].sleepers;
   }
-  CSP_API CSP_NOINLINE void lock_slowly() noexcept;
+  CSP_API CSP_NOINLINE void lock_slowly(std::uint32_t who) noexcept;
   CSP_API CSP_NOINLINE static void wake_sleepers(std::atomic<std::uint32_t>* word) noexcept;
 
   std::atomic<std::uint32_t> word_{0};

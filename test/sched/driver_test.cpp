@@ -1,8 +1,6 @@
 // A processor's loop is step(): one thread drives two processors in turn here, under a clock that the test owns, so
 // what they do is decided by the order of the steps alone.
-#include "sched/scheduler_core.h"
-#include "sched/spawn.h"
-#include "sched/stack_class.h"
+#include "test/support/driver.h"
 #include "test/support/topologies.h"
 
 #include <atomic>
@@ -12,70 +10,9 @@
 #include <vector>
 
 using namespace csp::detail;
+using csp_test::driver;
+using csp_test::here;
 using namespace std::chrono_literals;
-
-namespace {
-
-class manual_clock final : public clock_source {
- public:
-  [[nodiscard]] nanos now() const noexcept override { return now_.load(); }
-  void advance(std::chrono::nanoseconds by) { now_.fetch_add(by.count()); }
-
- private:
-  std::atomic<nanos> now_{1'000'000'000};
-};
-
-/// Two processors without threads.
-class driver {
- public:
-  explicit driver(std::uint64_t seed = 1) : core_(scheduler_core::acquire()) {
-    core_settings settings;
-    settings.processors = 2;
-    settings.stack_class = stack_class_for(64 * 1024).value();
-    settings.seed = seed;
-    settings.clock = &time;
-    settings.own_threads = false;
-    core_.start(settings);
-  }
-  ~driver() {
-    core_.stop();
-    scheduler_core::release(core_);
-  }
-  driver(const driver&) = delete;
-  driver& operator=(const driver&) = delete;
-
-  template <class F>
-  void go(F fn, bool pinned = false) {
-    spawn_detached(core_, {"driven", 0, pinned, csp::source_location::current()}, std::move(fn));
-  }
-  /// One decision of one processor; true when it ran something.
-  bool step(unsigned index) {
-    processor& self = core_.at(index);
-    self.enter_thread();
-    const bool ran = self.step() == processor::step_result::ran;
-    self.leave_thread();
-    return ran;
-  }
-  /// Steps both in turn until neither finds anything.
-  void run_until_idle() {
-    for (int idle = 0; idle < 4;) {
-      const bool ran = step(0) | step(1);
-      idle = ran ? 0 : idle + 1;
-      time.advance(2us);  // beyond the patience of a thief
-    }
-  }
-  [[nodiscard]] bool all_ended() const { return core_.all_ended(); }
-  [[nodiscard]] core_statistics statistics() const { return core_.statistics(); }
-
-  manual_clock time;
-
- private:
-  scheduler_core& core_;
-};
-
-unsigned here() { return this_processor()->index(); }
-
-}  // namespace
 
 TEST_CASE("driver: nothing runs but by a step") {
   driver both;

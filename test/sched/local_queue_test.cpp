@@ -98,7 +98,11 @@ TEST_CASE("local_queue: owner and thieves account for every item") {
       }
       return item != nullptr;
     };
-    for (std::uint32_t i = 0; i < total; ++i) {
+    REQUIRE(queue.push(&items[0]));
+    while (stolen.load() == 0) {  // the thieves are at work
+      std::this_thread::yield();
+    }
+    for (std::uint32_t i = 1; i < total; ++i) {
       std::uint32_t* item = &items[i];
       if (i % 3 == 0) {
         item = queue.exchange_next(item);
@@ -121,7 +125,5 @@ TEST_CASE("local_queue: owner and thieves account for every item") {
       wrong += count.load() != 1 ? 1 : 0;
     }
     CHECK(wrong == 0);
-    INFO("stolen: " << stolen.load() << " of " << total);
-    CHECK(stolen.load() > 0);  // the thieves were there at all
   }
 }
