@@ -13,25 +13,32 @@
 namespace bench {
 namespace {
 
-std::chrono::nanoseconds process_cpu() {
+rusage process_usage() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
+  return usage;
+}
+
+std::chrono::nanoseconds cpu_of(const rusage& usage) {
   auto sum = [](const timeval& a, const timeval& b) {
     return std::chrono::seconds(a.tv_sec + b.tv_sec) + std::chrono::microseconds(a.tv_usec + b.tv_usec);
   };
   return sum(usage.ru_utime, usage.ru_stime);
 }
 
-// VmHWM, not ru_maxrss: the latter counts the memory that the parent had before the exec.
-std::int64_t peak_rss_kb() {
+// The line of /proc/self/status that begins with `name`, 0 when there is none.
+std::int64_t status_kb(std::string_view name) {
   std::ifstream status("/proc/self/status");
   std::string word;
   while (status >> word) {
     std::int64_t kb = 0;
-    if (word == "VmHWM:" && status >> kb) return kb;
+    if (word == name && status >> kb) return kb;
   }
   return 0;
 }
+
+// VmHWM, not ru_maxrss: the latter counts the memory that the parent had before the exec.
+std::int64_t peak_rss_kb() { return status_kb("VmHWM:"); }
 
 double milliseconds(std::chrono::nanoseconds d) { return std::chrono::duration<double, std::milli>(d).count(); }
 
@@ -118,9 +125,11 @@ void print_result(const measurement& m) {
     return;
   }
   const double ns_per_op = static_cast<double>(m.wall().count()) / static_cast<double>(m.ops());
-  std::printf("\"ns_per_op\":%.3f,\"ops\":%lld,\"wall_ms\":%.3f,\"cpu_ms\":%.3f,\"peak_rss_kb\":%lld,", ns_per_op,
-              static_cast<long long>(m.ops()), milliseconds(m.wall()), milliseconds(m.cpu()),
-              static_cast<long long>(peak_rss_kb()));
+  std::printf(
+      "\"ns_per_op\":%.3f,\"ops\":%lld,\"wall_ms\":%.3f,\"cpu_ms\":%.3f,\"peak_rss_kb\":%lld,\"context_switches\":%"
+      "lld,",
+      ns_per_op, static_cast<long long>(m.ops()), milliseconds(m.wall()), milliseconds(m.cpu()),
+      static_cast<long long>(peak_rss_kb()), static_cast<long long>(m.context_switches()));
   for (const auto& [name, value] : m.notes()) std::printf("%s:%.6g,", quoted(name).c_str(), value);
   std::printf("\"check\":\"ok\"}\n");
 }
@@ -133,13 +142,17 @@ std::int64_t measurement::scaled(std::int64_t count, std::int64_t unit) const {
 }
 
 void measurement::start() {
-  cpu_start_ = process_cpu();
+  const rusage usage = process_usage();
+  cpu_start_ = cpu_of(usage);
+  context_switches_start_ = usage.ru_nvcsw + usage.ru_nivcsw;
   wall_start_ = std::chrono::steady_clock::now();
 }
 
 void measurement::stop(std::int64_t ops) {
   wall_ = std::chrono::steady_clock::now() - wall_start_;
-  cpu_ = process_cpu() - cpu_start_;
+  const rusage usage = process_usage();
+  cpu_ = cpu_of(usage) - cpu_start_;
+  context_switches_ = usage.ru_nvcsw + usage.ru_nivcsw - context_switches_start_;
   ops_ = ops;
 }
 
@@ -151,10 +164,22 @@ void measurement::fail(std::string why) {
   if (failure_.empty()) failure_ = std::move(why);
 }
 
-double quantile(std::span<const std::int64_t> sorted, double q) {
-  if (sorted.empty()) return 0;
-  return static_cast<double>(sorted[static_cast<std::size_t>(q * static_cast<double>(sorted.size() - 1))]);
+void measurement::note_lateness(std::span<std::int64_t> nanoseconds, std::string_view suffix,
+                                std::chrono::nanoseconds unit) {
+  if (nanoseconds.empty()) return;
+  std::sort(nanoseconds.begin(), nanoseconds.end());
+  if (nanoseconds.front() < 0) fail("something happened before it was due");
+  const auto quantile = [&](std::string_view name, double q) {
+    const auto at = static_cast<std::size_t>(q * static_cast<double>(nanoseconds.size() - 1));
+    notes_.emplace_back(std::string(name) + std::string(suffix),
+                        static_cast<double>(nanoseconds[at]) / static_cast<double>(unit.count()));
+  };
+  quantile("p50_", 0.5);
+  quantile("p99_", 0.99);
+  quantile("max_", 1);
 }
+
+std::int64_t resident_kb() { return status_kb("VmRSS:") + status_kb("VmPTE:"); }
 
 int main_program(int argc, char** argv, std::string_view peer, std::span<const row> rows) {
   arguments args;

@@ -36,12 +36,17 @@ class measurement {
   // A further figure of the row, printed under this name.
   void note(std::string_view name, double value) { notes_.emplace_back(name, value); }
 
+  // The middle, the 99th percentile and the largest of `nanoseconds`, in `unit`: p50_<suffix>, p99_<suffix>,
+  // max_<suffix>. One that is below zero fails the row: something happened before it was due. Sorts them.
+  void note_lateness(std::span<std::int64_t> nanoseconds, std::string_view suffix, std::chrono::nanoseconds unit);
+
   bool failed() const { return !failure_.empty(); }
   const std::string& failure() const { return failure_; }
   const std::vector<std::pair<std::string, double>>& notes() const { return notes_; }
   std::int64_t ops() const { return ops_; }
   std::chrono::nanoseconds wall() const { return wall_; }
   std::chrono::nanoseconds cpu() const { return cpu_; }
+  std::int64_t context_switches() const { return context_switches_; }
 
  private:
   unsigned processors_;
@@ -49,8 +54,10 @@ class measurement {
   std::int64_t ops_ = 0;
   std::chrono::steady_clock::time_point wall_start_{};
   std::chrono::nanoseconds cpu_start_{};
+  std::int64_t context_switches_start_ = 0;
   std::chrono::nanoseconds wall_{};
   std::chrono::nanoseconds cpu_{};
+  std::int64_t context_switches_ = 0;  // of the process' threads, by the kernel
   std::string failure_;
   std::vector<std::pair<std::string, double>> notes_;
 };
@@ -65,7 +72,18 @@ struct row {
 // names of rows; without a name every row runs. Returns the exit status: 1 if a check failed, 2 for bad arguments.
 int main_program(int argc, char** argv, std::string_view peer, std::span<const row> rows);
 
-// The value at quantile q of sorted values.
-double quantile(std::span<const std::int64_t> sorted, double q);
+// What the process has in memory now, its page tables included.
+std::int64_t resident_kb();
+
+// Time since it was made.
+class stopwatch {
+ public:
+  double microseconds() const {
+    return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
 
 }  // namespace bench

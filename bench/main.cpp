@@ -1,12 +1,43 @@
-// csp_bench: the rows of libcsp (harness.h has the arguments, rows.h the list of themes).
+// csp_bench: the rows of libcsp, and the bare switch (harness.h has the arguments, rows.h the rows).
+#include <boost/context/detail/fcontext.hpp>
+#include <cstddef>
 #include <vector>
 
+#include "bench/libcsp_peer.h"
 #include "bench/rows.h"
 
+namespace bench {
+namespace {
+
+namespace fcontext = boost::context::detail;
+
+// The other side of raw_switch: counts the jumps that reach it.
+[[noreturn]] void count_jumps(fcontext::transfer_t from) {
+  auto& count = *static_cast<std::int64_t*>(from.data);
+  for (;;) {
+    ++count;
+    from = fcontext::jump_fcontext(from.fctx, nullptr);
+  }
+}
+
+// The floor: Boost's fcontext jump to and fro without any scheduler. An op is one jump.
+void raw_switch(measurement& m) {
+  constexpr std::size_t stack_size = 64 * 1024;  // count_jumps needs a few hundred bytes
+  std::vector<std::max_align_t> stack(stack_size / sizeof(std::max_align_t));
+  const std::int64_t pairs = m.scaled(50'000'000);
+  std::int64_t count = 0;
+  fcontext::fcontext_t other = fcontext::make_fcontext(stack.data() + stack.size(), stack_size, count_jumps);
+  m.start();
+  for (std::int64_t i = 0; i < pairs; ++i) other = fcontext::jump_fcontext(other, &count).fctx;
+  m.stop(2 * pairs);
+  m.expect("jumps", count, pairs);
+}
+
+}  // namespace
+}  // namespace bench
+
 int main(int argc, char** argv) {
-  std::vector<bench::row> rows;
-  for (auto theme : {bench::switch_rows(), bench::channel_rows(), bench::select_rows(), bench::program_rows(),
-                     bench::parallel_rows()})
-    rows.insert(rows.end(), theme.begin(), theme.end());
+  std::vector<bench::row> rows = bench::all_rows<bench::libcsp_peer>();
+  rows.insert(rows.begin(), {"raw_switch", 1, bench::raw_switch});
   return bench::main_program(argc, argv, "libcsp", rows);
 }

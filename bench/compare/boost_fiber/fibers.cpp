@@ -11,6 +11,7 @@ namespace fibers = boost::fibers;
 
 // Touched by the main thread only.
 std::optional<workers> started;
+std::optional<fibers::pooled_fixedsize_stack> pool;
 bool suspend_idle = false;
 
 }  // namespace
@@ -38,10 +39,14 @@ workers::~workers() {
 }
 
 void start_workers(const measurement& m) {
-  if (!started) started.emplace(m.processors(), suspend_idle);
+  if (started) return;
+  if (m.processors() == 1) pool.emplace();
+  started.emplace(m.processors(), suspend_idle);
 }
 
 void stop_workers() { started.reset(); }
+
+fibers::pooled_fixedsize_stack* stack_pool() { return pool ? &*pool : nullptr; }
 
 void set_suspend(bool suspend) { suspend_idle = suspend; }
 

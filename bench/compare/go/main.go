@@ -31,14 +31,16 @@ type measurement struct {
 	processors int
 	scale      float64
 
-	ops     uint64
-	wall    time.Duration
-	cpu     time.Duration
-	failure string
-	extra   map[string]float64
+	ops             uint64
+	wall            time.Duration
+	cpu             time.Duration
+	contextSwitches int64
+	failure         string
+	extra           map[string]float64
 
-	wallStart time.Time
-	cpuStart  time.Duration
+	wallStart     time.Time
+	cpuStart      time.Duration
+	switchesStart int64
 }
 
 // scaled gives the count of a row at the chosen scale, at least least, and a multiple of it.
@@ -51,13 +53,15 @@ func (m *measurement) scaled(count, least int) int {
 }
 
 func (m *measurement) start() {
-	m.cpuStart = processCPU()
+	m.cpuStart, m.switchesStart = processUsage()
 	m.wallStart = time.Now()
 }
 
 func (m *measurement) stop(ops int) {
 	m.wall = time.Since(m.wallStart)
-	m.cpu = processCPU() - m.cpuStart
+	cpu, switches := processUsage()
+	m.cpu = cpu - m.cpuStart
+	m.contextSwitches = switches - m.switchesStart
 	m.ops = uint64(ops)
 }
 
@@ -74,22 +78,41 @@ func (m *measurement) note(key string, value float64) {
 	m.extra[key] = value
 }
 
-func processCPU() time.Duration {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
+// noteLateness sorts nanoseconds and notes p50_, p99_ and max_suffix in the unit; one below zero fails the row:
+// something happened before it was due. The same rules as in bench/harness.cpp.
+func (m *measurement) noteLateness(nanoseconds []int64, suffix string, unit time.Duration) {
+	if len(nanoseconds) == 0 {
+		return
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	sort.Slice(nanoseconds, func(i, j int) bool { return nanoseconds[i] < nanoseconds[j] })
+	if nanoseconds[0] < 0 && m.failure == "" {
+		m.failure = "something happened before it was due"
+	}
+	at := func(q float64) float64 {
+		return float64(nanoseconds[int(q*float64(len(nanoseconds)-1))]) / float64(unit)
+	}
+	m.note("p50_"+suffix, at(0.5))
+	m.note("p99_"+suffix, at(0.99))
+	m.note("max_"+suffix, at(1))
 }
 
-// peakRSS reads VmHWM: ru_maxrss would count the parent's memory from before the exec.
-func peakRSS() int64 {
+// processUsage is the CPU time of the process and the context switches of its threads.
+func processUsage() (time.Duration, int64) {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0, 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), u.Nvcsw + u.Nivcsw
+}
+
+// statusKB reads the line of /proc/self/status that begins with name.
+func statusKB(name string) int64 {
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0
 	}
 	for _, line := range strings.Split(string(text), "\n") {
-		if strings.HasPrefix(line, "VmHWM:") {
+		if strings.HasPrefix(line, name) {
 			kb, _ := strconv.ParseInt(strings.Fields(line)[1], 10, 64)
 			return kb
 		}
@@ -97,17 +120,11 @@ func peakRSS() int64 {
 	return 0
 }
 
-// quantile expects sorted values; the same rule as in bench/harness.cpp.
-func quantile(sorted []int64, q float64) float64 {
-	if len(sorted) == 0 {
-		return 0
-	}
-	return float64(sorted[int(q*float64(len(sorted)-1))])
-}
+// peakRSS reads VmHWM: ru_maxrss would count the parent's memory from before the exec.
+func peakRSS() int64 { return statusKB("VmHWM:") }
 
-func sortInt64(v []int64) {
-	sort.Slice(v, func(i, j int) bool { return v[i] < v[j] })
-}
+// residentKB is what the process has in memory now, its page tables included.
+func residentKB() int64 { return statusKB("VmRSS:") + statusKB("VmPTE:") }
 
 // run measures a row repeat times and keeps the run with the median wall time; one failed check fails the row.
 func run(r row, processors, repeat int, scale float64) *measurement {
@@ -138,6 +155,7 @@ func report(r row, m *measurement, processors int) bool {
 		line["wall_ms"] = m.wall.Seconds() * 1e3
 		line["cpu_ms"] = m.cpu.Seconds() * 1e3
 		line["peak_rss_kb"] = peakRSS()
+		line["context_switches"] = m.contextSwitches
 		for k, v := range m.extra {
 			line[k] = v
 		}
@@ -161,6 +179,8 @@ func main() {
 	rows = append(rows, selectRows()...)
 	rows = append(rows, programRows()...)
 	rows = append(rows, parallelRows()...)
+	rows = append(rows, latencyRows()...)
+	rows = append(rows, resourceRows()...)
 
 	if *list {
 		for _, r := range rows {

@@ -4,7 +4,9 @@ import "sync"
 
 func channelRows() []row {
 	return []row{
-		{"pingpong", 1, pingpongRow},
+		{"pingpong", 1, func(m *measurement) { pingpongRow(m, 1, m.scaled(3_000_000, 1)) }},
+		{"pingpong500", 1, func(m *measurement) { pingpongRow(m, 500, m.scaled(4_000, 1)) }},
+		{"pingpong500_cold", 1, func(m *measurement) { pingpongColdRow(m, 500, m.scaled(2_000, 1)) }},
 		{"unbuffered_1p1c", 1, func(m *measurement) { streamRow(m, 0, 1, 1, m.scaled(4_000_000, 64)) }},
 		{"buffered128_1p1c", 1, func(m *measurement) { streamRow(m, 128, 1, 1, m.scaled(10_000_000, 64)) }},
 		{"buffered128_4p4c", 1, func(m *measurement) { streamRow(m, 128, 4, 4, m.scaled(10_000_000, 64)) }},
@@ -12,33 +14,86 @@ func channelRows() []row {
 	}
 }
 
-// pingpongRow: two tasks, two unbuffered channels; an op is a round trip, which is four channel operations.
-func pingpongRow(m *measurement) {
-	trips := m.scaled(3_000_000, 1)
-	ping, pong := make(chan int64), make(chan int64)
-	var wrong int64
+// pingpongRow: pairs of tasks, each with two unbuffered channels; an op is a round trip, which is four channel
+// operations.
+func pingpongRow(m *measurement, pairs, trips int) {
+	pings, pongs := makeChannels(pairs), makeChannels(pairs)
+	wrong := make([]int64, pairs)
 	var wg sync.WaitGroup
 	m.start()
-	wg.Add(2)
-	go func() {
-		for i := 0; i < trips; i++ {
-			v := <-ping
-			pong <- v + 1
-		}
-		wg.Done()
-	}()
-	go func() {
-		for i := int64(0); i < int64(trips); i++ {
-			ping <- i
-			if v := <-pong; v != i+1 {
-				wrong++
+	wg.Add(2 * pairs)
+	for p := 0; p < pairs; p++ {
+		go func(ping, pong chan int64) {
+			for i := 0; i < trips; i++ {
+				v := <-ping
+				pong <- v + 1
 			}
-		}
-		wg.Done()
-	}()
+			wg.Done()
+		}(pings[p], pongs[p])
+		go func(ping, pong chan int64, slot *int64) {
+			var mine int64
+			for i := int64(0); i < int64(trips); i++ {
+				ping <- i
+				if v := <-pong; v != i+1 {
+					mine++
+				}
+			}
+			*slot = mine
+			wg.Done()
+		}(pings[p], pongs[p], &wrong[p])
+	}
 	wg.Wait()
-	m.stop(trips)
-	m.expect("wrong answers", wrong, 0)
+	m.stop(pairs * trips)
+	for _, w := range wrong {
+		m.expect("wrong answers of a pair", w, 0)
+	}
+}
+
+// pingpongColdRow: the same, and after a receive a task touches memory of its own.
+func pingpongColdRow(m *measurement, pairs, trips int) {
+	pings, pongs := makeChannels(pairs), makeChannels(pairs)
+	wrong, touched := make([]int64, pairs), make([]int64, pairs)
+	var wg sync.WaitGroup
+	m.start()
+	wg.Add(2 * pairs)
+	for p := 0; p < pairs; p++ {
+		go func(ping, pong chan int64) {
+			var memory coldMemory
+			for i := 0; i < trips; i++ {
+				v := <-ping
+				memory.touch()
+				pong <- v + 1
+			}
+			wg.Done()
+		}(pings[p], pongs[p])
+		go func(p int, ping, pong chan int64) {
+			var memory coldMemory
+			var mine, last int64
+			for i := int64(0); i < int64(trips); i++ {
+				ping <- i
+				if v := <-pong; v != i+1 {
+					mine++
+				}
+				last = memory.touch()
+			}
+			wrong[p], touched[p] = mine, last
+			wg.Done()
+		}(p, pings[p], pongs[p])
+	}
+	wg.Wait()
+	m.stop(pairs * trips)
+	for p := range wrong {
+		m.expect("wrong answers of a pair", wrong[p], 0)
+		m.expect("touched lines of a task", touched[p], int64(trips*coldLines))
+	}
+}
+
+func makeChannels(count int) []chan int64 {
+	channels := make([]chan int64, count)
+	for i := range channels {
+		channels[i] = make(chan int64)
+	}
+	return channels
 }
 
 // streamRow: producers send the numbers 0 .. items-1, shared out evenly; consumers range until the channel is

@@ -1,15 +1,13 @@
 package main
 
-import (
-	"sync/atomic"
-	"time"
-)
+import "time"
 
 func parallelRows() []row {
 	return []row{
 		{"pipeline20us", 1, pipelineRow},
-		{"fanout_cpu", 1, fanoutRow},
-		{"go_compute", 2, goComputeRow},
+		{"fanout", 1, fanoutRow},
+		{"fanout_cpu", 1, fanoutCPURow},
+		{"matrix", 1, matrixRow},
 	}
 }
 
@@ -88,15 +86,57 @@ func hashBlock(block []uint64) uint64 {
 	return h
 }
 
-type hashed struct {
-	block int
-	hash  uint64
+type answer struct {
+	job   int
+	value uint64
 }
 
-// fanoutRow: one task hands out blocks over an unbuffered channel, 8 workers hash them and send the hashes over one
-// channel to a collector; an op is one block.
+// fanOut: one task hands out the numbers of jobs over an unbuffered channel; 8 workers do work(kind) and send the
+// answers over one channel to a collector. Kinds take turns; want has the answer of each. An op is one job.
+func fanOut(m *measurement, jobs int, want []uint64, work func(int) uint64) {
+	m.start()
+	todo, done := make(chan int), make(chan answer)
+	for w := 0; w < fanoutWorkers; w++ {
+		go func() {
+			for kind := range todo {
+				done <- answer{kind, work(kind)}
+			}
+		}()
+	}
+	go func() {
+		for j := 0; j < jobs; j++ {
+			todo <- j % len(want)
+		}
+		close(todo)
+	}()
+	var wrong int64
+	seen := make([]int64, len(want))
+	for j := 0; j < jobs; j++ {
+		a := <-done
+		seen[a.job]++
+		if a.value != want[a.job] {
+			wrong++
+		}
+	}
+	m.stop(jobs)
+	m.expect("wrong answers", wrong, 0)
+	for _, s := range seen {
+		m.expect("jobs of a kind", s, int64(jobs/len(want)))
+	}
+}
+
+// fanoutRow: jobs of one step of mix: what handing out and collecting cost.
 func fanoutRow(m *measurement) {
-	jobs := m.scaled(10_000, blocks)
+	const kinds = 16
+	want := make([]uint64, kinds)
+	for k := range want {
+		want[k] = mix(uint64(k) + 1)
+	}
+	fanOut(m, m.scaled(1_000_000, kinds), want, func(kind int) uint64 { return mix(uint64(kind) + 1) })
+}
+
+// fanoutCPURow: jobs hash blocks of memory.
+func fanoutCPURow(m *measurement) {
 	data := make([][]uint64, blocks)
 	seed := uint64(1)
 	for b := range data {
@@ -106,87 +146,46 @@ func fanoutRow(m *measurement) {
 			data[b][w] = seed
 		}
 	}
-	var want [blocks]uint64
+	want := make([]uint64, blocks)
 	begin := time.Now()
 	for b := range want {
 		want[b] = hashBlock(data[b])
 	}
 	m.note("job_us", time.Since(begin).Seconds()*1e6/blocks)
-
-	m.start()
-	work, results := make(chan int), make(chan hashed)
-	for w := 0; w < fanoutWorkers; w++ {
-		go func() {
-			for b := range work {
-				results <- hashed{b, hashBlock(data[b])}
-			}
-		}()
-	}
-	go func() {
-		for j := 0; j < jobs; j++ {
-			work <- j % blocks
-		}
-		close(work)
-	}()
-	var wrong int64
-	var seen [blocks]int64
-	for j := 0; j < jobs; j++ {
-		r := <-results
-		seen[r.block]++
-		if r.hash != want[r.block] {
-			wrong++
-		}
-	}
-	m.stop(jobs)
-	m.expect("wrong hashes", wrong, 0)
-	for _, s := range seen {
-		m.expect("jobs of a block", s, int64(jobs/blocks))
-	}
+	fanOut(m, m.scaled(10_000, blocks), want, func(b int) uint64 { return hashBlock(data[b]) })
 }
 
-const (
-	computeChunk = 64                    // steps between two looks at the flag: about 0.15 us
-	computeLimit = 20 * time.Millisecond // computing for this long without f having started is a miss
-)
+const matrixSize = 192 // 288 KiB a matrix
 
-// goComputeRow: after a pause in which every processor goes idle, a task spawns f and computes on; how long until f
-// starts, which only another processor can do. An op is one spawn.
-func goComputeRow(m *measurement) {
-	spawns := m.scaled(400, 1)
-	latency := make([]int64, spawns)
-	var misses int64
-	var h uint64 = 1
-	var started atomic.Int64
-	base := time.Now()
-	m.start()
-	for i := 0; i < spawns; i++ {
-		time.Sleep(time.Millisecond)
-		started.Store(0)
-		done := make(chan struct{})
-		begin := int64(time.Since(base))
-		go func() {
-			started.Store(int64(time.Since(base)))
-			close(done)
-		}()
-		for started.Load() == 0 {
-			h = mixSteps(h, computeChunk)
-			if time.Since(base)-time.Duration(begin) > computeLimit {
-				misses++
-				break
-			}
+// productRow hashes row r of the product of two matrices.
+func productRow(a, b []uint64, r int) uint64 {
+	var sums [matrixSize]uint64
+	for k := 0; k < matrixSize; k++ {
+		factor := a[r*matrixSize+k]
+		line := b[k*matrixSize : (k+1)*matrixSize]
+		for c := range sums {
+			sums[c] += factor * line[c]
 		}
-		<-done
-		latency[i] = started.Load() - begin
 	}
-	m.stop(spawns)
-	if h == 0 {
-		m.failure = "the computing went wrong"
+	h := uint64(1)
+	for _, s := range sums {
+		h = mix(h ^ s)
 	}
-	sortInt64(latency)
-	if latency[0] <= 0 {
-		m.failure = "f started before it was spawned"
+	return h
+}
+
+// matrixRow: jobs are the rows of a product of two matrices of integers, the whole product again and again.
+func matrixRow(m *measurement) {
+	a, b := make([]uint64, matrixSize*matrixSize), make([]uint64, matrixSize*matrixSize)
+	for i := range a {
+		a[i] = mix(uint64(i) + 1)
+		b[i] = mix(uint64(i+len(a)) + 1)
 	}
-	m.note("p50_ns", quantile(latency, 0.5))
-	m.note("p99_ns", quantile(latency, 0.99))
-	m.note("misses", float64(misses))
+	want := make([]uint64, matrixSize)
+	begin := time.Now()
+	for r := range want {
+		want[r] = productRow(a, b, r)
+	}
+	m.note("job_us", time.Since(begin).Seconds()*1e6/matrixSize)
+	fanOut(m, m.scaled(20_000, matrixSize), want, func(r int) uint64 { return productRow(a, b, r) })
 }

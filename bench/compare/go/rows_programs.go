@@ -136,10 +136,5 @@ func sleepRow(m *measurement) {
 	}
 	wg.Wait()
 	m.stop(tasks * sleeps)
-	sortInt64(late)
-	if late[0] < 0 {
-		m.failure = "a sleep ended early"
-	}
-	m.note("p50_late_ms", quantile(late, 0.5)/1e6)
-	m.note("p99_late_ms", quantile(late, 0.99)/1e6)
+	m.noteLateness(late, "late_ms", time.Millisecond)
 }

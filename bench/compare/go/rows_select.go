@@ -1,21 +1,22 @@
 package main
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 func selectRows() []row {
 	return []row{
 		{"select2", 1, func(m *measurement) { selectRow(m, 2, m.scaled(3_000_000, 8), drain2) }},
 		{"select8", 1, func(m *measurement) { selectRow(m, 8, m.scaled(2_000_000, 8), drain8) }},
+		{"select_timeout", 1, timeoutRow},
 	}
 }
 
 // selectRow: a producer on each of arms unbuffered channels, one consumer that selects over all of them; an op is
 // one item.
 func selectRow(m *measurement, arms, items int, drain func([]chan int64, int) int64) {
-	channels := make([]chan int64, arms)
-	for i := range channels {
-		channels[i] = make(chan int64)
-	}
+	channels := makeChannels(arms)
 	var sum int64
 	var wg sync.WaitGroup
 	m.start()
@@ -77,4 +78,43 @@ func drain8(c []chan int64, items int) int64 {
 		}
 	}
 	return sum
+}
+
+// timeoutRow: a producer on an unbuffered channel; the consumer's every receive gives up after an hour. One timer is
+// stopped and reset for each, which is cheaper than a new one by time.After; an op is one item.
+func timeoutRow(m *measurement) {
+	items := m.scaled(3_000_000, 1)
+	ch := make(chan int64)
+	var sum, missing int64
+	var wg sync.WaitGroup
+	m.start()
+	wg.Add(2)
+	go func() {
+		for v := int64(0); v < int64(items); v++ {
+			ch <- v
+		}
+		wg.Done()
+	}()
+	go func() {
+		timer := time.NewTimer(time.Hour)
+		for i := 0; i < items; i++ {
+			timer.Reset(time.Hour)
+			select {
+			case v := <-ch:
+				sum += v
+			case <-timer.C:
+				missing++
+				continue
+			}
+			if !timer.Stop() {
+				<-timer.C
+			}
+		}
+		wg.Done()
+	}()
+	wg.Wait()
+	m.stop(items)
+	n := int64(items)
+	m.expect("missing items", missing, 0)
+	m.expect("sum", sum, n*(n-1)/2)
 }

@@ -1,0 +1,75 @@
+"""Charts of a bench run: the ratios to the base peer, in SVG files. Where matplotlib is missing, one line says so."""
+
+import sys
+
+THEMES = {
+    "tasks-and-channels": ("yield", "spawn", "mutex", "pingpong", "unbuffered", "buffered", "select"),
+    "programs": ("skynet", "sieve", "ring", "sleep", "pipeline", "fanout", "matrix"),
+    "latency-and-resources": ("go_compute", "spawn_burst", "wake", "short", "submit", "parked", "idle"),
+}
+# One for each peer that there can be; told apart by everybody.
+COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555"]
+
+
+def theme_of(row):
+    """The theme with the longest prefix that fits, so that spawn_burst is not taken for spawn."""
+    fits = [(len(prefix), theme) for theme, prefixes in THEMES.items() for prefix in prefixes if row.startswith(prefix)]
+    return max(fits)[1] if fits else None
+
+
+def draw(lines, folder, base):
+    """Writes <theme>.svg for each theme that has ratios; returns their paths, none without matplotlib."""
+    try:
+        import matplotlib
+    except ImportError:
+        print("no charts: matplotlib is missing (Debian: python3-matplotlib)", file=sys.stderr)
+        return []
+    matplotlib.use("svg")
+    # The same run gives the same file, and text stays text.
+    matplotlib.rcParams.update({"svg.hashsalt": "libcsp", "svg.fonttype": "none", "font.size": 8})
+    from matplotlib import patches, pyplot
+
+    shown = [line for line in lines if line.get("ratio") and line["peer"] != base]
+    peers = list(dict.fromkeys(line["peer"] for line in shown))
+    legend = [patches.Patch(color=color, label=peer) for color, peer in zip(COLORS, peers)]
+    paths = []
+    for theme in THEMES:
+        mine = [line for line in shown if theme_of(line["row"]) == theme]
+        if not mine:
+            continue
+        counts = sorted({line["processors"] for line in mine})
+        labels = list(dict.fromkeys((line["row"], line["figure"]) for line in mine))
+        height = 1.2 + len(labels) * (0.12 * len(peers) + 0.1)  # inches: a bar for each peer and a gap
+        figure, axes = pyplot.subplots(
+            1, len(counts), figsize=(3 + 3 * len(counts), height), sharey=True, squeeze=False, layout="constrained"
+        )
+        for axis, processors in zip(axes[0], counts):
+            draw_bars(axis, [line for line in mine if line["processors"] == processors], labels, peers)
+            axis.set_title(f"{processors} processor{'s' if processors > 1 else ''}")
+        axes[0][0].set_yticks(range(len(labels)), [name(*label) for label in labels])
+        axes[0][0].invert_yaxis()
+        figure.supxlabel(f"ratio to {base} in the same rounds (logarithmic; less is better)")
+        figure.suptitle(" ")  # keeps the place of the legend
+        figure.legend(handles=legend, loc="upper center", ncols=len(peers))
+        paths.append(folder / f"{theme}.svg")
+        figure.savefig(paths[-1], metadata={"Date": None})
+        pyplot.close(figure)
+    return paths
+
+
+def name(row, figure):
+    return row if figure == "ns_per_op" else f"{row}, {figure}"
+
+
+def draw_bars(axis, lines, labels, peers):
+    width = 0.8 / len(peers)  # the bars of one label take 0.8 of its place
+    for index, peer in enumerate(peers):
+        places = {(line["row"], line["figure"]): line["ratio"] for line in lines if line["peer"] == peer}
+        at = [i + (index - (len(peers) - 1) / 2) * width for i, label in enumerate(labels) if label in places]
+        ratios = [places[label] for label in labels if label in places]
+        # A bar begins at 1, so that better goes to the left and worse to the right.
+        axis.barh(at, [r - 1 for r in ratios], width, left=1, color=COLORS[index])
+    axis.set_xscale("log")
+    axis.xaxis.set_major_formatter(lambda ratio, _: f"{ratio:g}")
+    axis.axvline(1, color="black", linewidth=0.8)
+    axis.grid(axis="x", which="major", linewidth=0.3)
