@@ -1,7 +1,9 @@
 #include "channel/select_engine.h"
 
 #include <algorithm>
+#include <bit>
 #include <functional>
+#include <memory>
 
 namespace csp::inline v0::detail {
 namespace {
@@ -9,7 +11,7 @@ namespace {
 /// Up to so many arms an insertion sort is faster than std::sort.
 constexpr std::size_t few_arms = 16;
 
-[[nodiscard]] bool looks_ready(const select_arm& arm) noexcept {
+[[nodiscard]] CSP_ALWAYS_INLINE bool looks_ready(const select_arm& arm) noexcept {
   if (!arm.takes_part()) {
     return false;
   }
@@ -30,8 +32,8 @@ constexpr std::size_t few_arms = 16;
   return this_thread_random().below(bound);
 }
 
-// Of the arms that look ready, one with equal chances; -1 when there is none.
-[[nodiscard]] int choose_ready(std::span<const select_arm> arms) noexcept {
+// choose_ready() for more arms than a word has bits: counts, then goes to the one that was chosen.
+[[nodiscard]] CSP_NOINLINE int choose_of_many(std::span<const select_arm> arms) noexcept {
   const auto ready = static_cast<std::uint32_t>(std::count_if(arms.begin(), arms.end(), looks_ready));
   if (ready == 0) {
     return -1;
@@ -44,6 +46,27 @@ constexpr std::size_t few_arms = 16;
     }
   }
   return -1;
+}
+
+// Of the arms that look ready, one with equal chances; -1 when there is none. One look at each: the channels' lines may
+// be in another core's cache.
+[[nodiscard]] int choose_ready(std::span<const select_arm> arms) noexcept {
+  constexpr std::size_t word = 64;
+  if (arms.size() > word) [[unlikely]] {
+    return choose_of_many(arms);
+  }
+  std::uint64_t ready = 0;
+  for (std::size_t i = 0; i < arms.size(); ++i) {
+    ready |= std::uint64_t{looks_ready(arms[i])} << i;
+  }
+  if (ready == 0) {
+    return -1;
+  }
+  const auto count = static_cast<std::uint32_t>(std::popcount(ready));
+  for (std::uint32_t skip = random_below(count); skip != 0; --skip) {
+    ready &= ready - 1;
+  }
+  return std::countr_zero(ready);
 }
 
 [[nodiscard]] channel_base::attempt attempt_locked(select_arm& arm, channel_base::handoff& result) noexcept {
@@ -171,11 +194,11 @@ int begin_select(std::span<select_arm> arms, std::span<spinlock*> locks, nanos d
     if (!arm.takes_part()) {
       continue;
     }
+    std::construct_at(&arm.node);
     arm.node.owner = &request->owner;
     arm.node.ticket = request->ticket;
     arm.node.slot = arm.value;
     arm.node.index = static_cast<std::uint32_t>(i);
-    arm.node.closed = false;
     queue_of(arm).push(arm.node);
   }
   request->deadline = deadline;

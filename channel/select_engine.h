@@ -16,7 +16,8 @@
 
 namespace csp::inline v0::detail {
 
-/// One arm on a channel; lives in the selecting frame.
+/// One arm on a channel; lives in the selecting frame. Its node is made when the select has to wait, which most need
+/// not.
 struct select_arm {
   enum class direction : std::uint8_t { none, send, receive };
 
@@ -24,8 +25,11 @@ struct select_arm {
   void* value = nullptr;            // T* to send, std::optional<T>* to receive into
   direction way = direction::none;  // none: not an operation on a channel
   bool closed = false;              // out: the channel was closed
-  wait_node node;
+  union {
+    wait_node node;
+  };
 
+  select_arm() noexcept {}  // NOLINT(modernize-use-equals-default): the node stays unmade
   [[nodiscard]] bool takes_part() const noexcept { return target != nullptr && way != direction::none; }
 };
 

@@ -117,6 +117,10 @@ void processor::ready(task& woken) noexcept {
     core().notify_from_processor();
     return;
   }
+  // Its turn is often next, and where thousands take turns its stack has left the caches.
+  const char* const stack_top = static_cast<const char*>(woken.context.resume_point.get());
+  __builtin_prefetch(stack_top);
+  __builtin_prefetch(stack_top + cache_line);
   if (is_open_to_thieves()) [[unlikely]] {
     push_back(woken);
     core().notify_from_processor();
