@@ -47,7 +47,7 @@ def draw(lines, folder, base):
             draw_bars(axis, [line for line in mine if line["processors"] == processors], labels, peers)
             axis.set_title(f"{processors} processor{'s' if processors > 1 else ''}")
         axes[0][0].set_yticks(range(len(labels)), [name(*label) for label in labels])
-        axes[0][0].invert_yaxis()
+        axes[0][0].set_ylim(len(labels) - 0.4, -0.6)  # the first row on top
         figure.supxlabel(f"ratio to {base} in the same rounds (logarithmic; less is better)")
         figure.suptitle(" ")  # keeps the place of the legend
         figure.legend(handles=legend, loc="upper center", ncols=len(peers))

@@ -131,7 +131,7 @@ void wake_stuck_row(measurement& m) {
 template <class P>
 void short_sleep_row(measurement& m) {
   constexpr int lengths[] = {1, 2, 5, 10, 20, 50, 100};  // us
-  const std::int64_t rounds = m.scaled(1000);
+  const std::int64_t rounds = m.scaled(300);
   std::vector<std::int64_t> late;
   late.reserve(static_cast<std::size_t>(rounds) * std::size(lengths));
   P::run(m, [&] {

@@ -124,9 +124,9 @@ void fanout_cpu_row(measurement& m) {
   fan_out<P>(m, m.scaled(10'000, blocks), want, [&data](std::size_t b) { return hash_block(data[b]); });
 }
 
-inline constexpr std::size_t matrix_size = 192;  // 288 KiB a matrix; a row of the product takes about 40 us
+inline constexpr std::size_t matrix_size = 192;  // 288 KiB a matrix; a row of the product takes about 20 us
 
-// The sum of row `r` of the product of two matrices whose elements follow from their places.
+// A hash of row `r` of the product of two matrices.
 inline std::uint64_t product_row(const std::vector<std::uint64_t>& a, const std::vector<std::uint64_t>& b,
                                  std::size_t r) {
   std::array<std::uint64_t, matrix_size> sums{};

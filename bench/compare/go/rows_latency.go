@@ -127,7 +127,7 @@ func wakeStuckRow(m *measurement) {
 // shortSleepRow: one task, alone, sleeps for 1 to 100 us: how late it wakes. An op is one sleep.
 func shortSleepRow(m *measurement) {
 	lengths := []time.Duration{1, 2, 5, 10, 20, 50, 100} // us
-	rounds := m.scaled(1000, 1)
+	rounds := m.scaled(300, 1)
 	late := make([]int64, 0, rounds*len(lengths))
 	m.start()
 	for r := 0; r < rounds; r++ {
