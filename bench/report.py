@@ -89,7 +89,10 @@ def number(value):
 
 
 def ratio_text(line):
-    return "-" if line.get("ratio") is None else f"{line['ratio']:.2f}"
+    ratio = line.get("ratio")
+    if ratio is None:
+        return "-"
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.1g}"
 
 
 TEXT_HEAD = (
