@@ -148,9 +148,7 @@ TEST_CASE("stack sizes: a task can use what it asked for") {
     return in_child([=] {
       csp::options options = with(2);
       options.stack_size = 128 * 1024;
-      csp::run(options, [=] {
-        csp::spawn({.name = "user", .stack_size = stack}, [=] { use_stack(bytes); }).join();
-      });
+      csp::run(options, [=] { csp::spawn({.name = "user", .stack_size = stack}, [=] { use_stack(bytes); }).join(); });
     });
   };
   CHECK(uses(0, 100 * 1024).exited_with(0));

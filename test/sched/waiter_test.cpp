@@ -7,7 +7,7 @@
 
 #include <array>
 #include <atomic>
-#include <barrier>
+#include <cstddef>
 #include <functional>
 #include <thread>
 #include <vector>
@@ -20,10 +20,32 @@ constexpr auto reason_of_node(std::uint32_t index) {
   return static_cast<wake_reason>(static_cast<std::uint32_t>(wake_reason::first_case) + index);
 }
 
+// Where all meet before and after a round. Not std::barrier: that of libstdc++ 12 can lose an arrival, and all wait.
+class meeting_point {
+ public:
+  explicit meeting_point(std::size_t size) : size_(size) {}
+  void arrive_and_wait() {
+    const std::size_t round = round_.load();
+    if (arrived_.fetch_add(1) + 1 == size_) {
+      arrived_.store(0);
+      round_.store(round + 1);
+      return;
+    }
+    for (int spin = 0; round_.load() == round; ++spin) {
+      spin % 64 != 63 ? cpu_relax() : std::this_thread::yield();
+    }
+  }
+
+ private:
+  const std::size_t size_;
+  std::atomic<std::size_t> arrived_{0};
+  std::atomic<std::size_t> round_{0};
+};
+
 // Lets the rivals loose on every round at once; `prepare` before, `judge(winners)` after it, on the caller's thread.
 void contest(std::size_t rounds, const std::function<void()>& prepare, const std::vector<std::function<bool()>>& rivals,
              const std::function<void(const std::vector<bool>& won)>& judge) {
-  std::barrier gate(static_cast<std::ptrdiff_t>(rivals.size() + 1));
+  meeting_point gate(rivals.size() + 1);
   std::vector<char> results(rivals.size());
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < rivals.size(); ++i) {
