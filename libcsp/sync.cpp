@@ -8,10 +8,8 @@ namespace {
 
 using detail::nanos;
 using detail::never;
-using detail::spinlock;
 using detail::wait_kind;
 using detail::wait_node;
-using detail::wait_queue;
 using detail::waiter;
 using detail::wake_reason;
 

@@ -25,9 +25,7 @@ void sleep_until(clock::time_point deadline) {
   detail::sleep_until(when);
 }
 
-ticker::ticker(detail::nanos period, std::nullptr_t) : core_(nullptr) {
-  require_positive(period);
-  core_ = detail::ticker_core::make();
+ticker::ticker(detail::nanos period, std::nullptr_t) : core_((require_positive(period), detail::ticker_core::make())) {
   try {
     restart(period);
   } catch (...) {

@@ -51,7 +51,7 @@ void processor::enter_thread() {
   errno_ = &errno;
   sanitizer::adopt_thread(root_.fiber);
   sanitizer::create(committer_);
-  sanitizer::thread_private(&exceptions_, sizeof exceptions_);  // set again when a spare's slot is used again
+  sanitizer::thread_private(&exceptions_, sizeof(void*));  // set again when a spare's slot is used again
   sanitizer::thread_private(&errno_, sizeof errno_);
   sanitizer::thread_private(&stacks, sizeof stacks);
   sanitizer::thread_private(&cells, sizeof cells);

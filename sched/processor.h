@@ -176,7 +176,7 @@ class CSP_API processor {
   // search.cpp
   [[nodiscard]] task* search() noexcept;
   [[nodiscard]] task* search_once(nanos now, nanos& worth_at) noexcept;
-  [[nodiscard]] task* adopt(task** items, std::uint32_t count) noexcept;
+  [[nodiscard]] task* adopt(task** items, std::uint32_t taken) noexcept;
   [[nodiscard]] bool work_in_sight(bool everything) noexcept;
   /// Stops searching, if it does, with nothing in hand.
   void quit_search() noexcept;

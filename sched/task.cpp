@@ -84,7 +84,7 @@ void cancel(task& target, std::uint32_t generation) noexcept {
 }
 
 void describe_task(const task& subject, char* buffer, std::size_t size) noexcept {
-  char name[sizeof subject.name];
+  char name[sizeof subject.name] = {};
   subject.copy_name(name);
   if (name[0] != '\0') {
     std::snprintf(buffer, size, "task '%s' (%llu) spawned at %s:%u", name,
