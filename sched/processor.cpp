@@ -6,6 +6,8 @@
 #include "sched/scheduler_core.h"
 #include "sched/switch_task.h"
 
+#include <algorithm>
+
 #include <cxxabi.h>
 
 namespace csp::inline v0::detail {
@@ -35,6 +37,7 @@ void processor::assign(scheduler_core& core, unsigned index, std::uint64_t seed,
   loot_ = 0;
   retire_requested.set(false);
   searching_ = false;
+  search_time_ = longest_search;
   budget_.set(switches_between_chores);
   open_until_.set(0);
   count.spawned.set(0);
@@ -322,7 +325,11 @@ void processor::sleep() noexcept {
   }
   if (!owner.halted() && !work_in_sight(everything) && !may_retire()) {
     owner.note_idle();
+    const nanos start = owner.now();
     parker_.park_until(timers.earliest());
+    // What came soon would have been found by looking on; what came late was not worth the looking.
+    const bool soon = owner.now() - start < longest_search;
+    search_time_ = soon ? longest_search : std::max(search_time_ / 2, shortest_search);
   }
   sleeping.set(false);
   // Taken off the list by a waker: then it counts us as a searcher.

@@ -47,6 +47,11 @@ class CSP_API processor {
   /// How long it stays open to thieves when none comes again: short for a pair that talks, long for stages that
   /// compute.
   static constexpr std::uint64_t switches_open = 256;
+  /// How long a searcher looks before it sleeps, at the most: longer than the gap between two items of a pipeline of 20
+  /// us stages, and about what a futex sleep and wake costs.
+  static constexpr nanos longest_search = 40'000;
+  /// And when sleeps turned out to be long: then the time was wasted.
+  static constexpr nanos shortest_search = 1'000;
   /// Signatures set apart for one core: more than it can have processors.
   static constexpr std::uint32_t signatures_a_core = 1024;
 
@@ -200,7 +205,8 @@ class CSP_API processor {
   sanitizer::fiber committer_;  // as whom commits run
   const relaxed<std::uint32_t>* coarse_time_ = nullptr;
   bool searching_ = false;
-  bool pinned_turn_ = false;  // inbox and other queues take turns
+  nanos search_time_ = longest_search;  // how long it looks for work before it sleeps
+  bool pinned_turn_ = false;            // inbox and other queues take turns
   relaxed<clockid_t> thread_clock_;
   relaxed<int> thread_number_;
   std::uint64_t ids_next_ = 0;

@@ -27,9 +27,6 @@ constexpr nanos first_spare_time = 20'000;
 constexpr nanos longest_spare_time = 160'000;
 /// And it is not spared when it has stood still for this long.
 constexpr nanos long_patience = 50'000;
-/// How long a searcher looks before it sleeps: longer than the gap between two items of a pipeline of 20 us stages, and
-/// about what a futex sleep and wake costs.
-constexpr nanos search_time = 40'000;
 /// Pauses between two rounds, at first and at the most: each look takes a cache line that the victim is writing to,
 /// which costs the victim about 0.1 us.
 constexpr int first_pauses = 8;
@@ -153,11 +150,11 @@ task* processor::search() noexcept {
       pauses *= 2;
     }
     now = owner.now();
-    if (patient && now - start >= search_time && worth_at != never) {
+    if (patient && now - start >= search_time_ && worth_at != never) {
       nap(worth_at);
       start = now = owner.now();
     }
-  } while (patient && now - start < search_time);
+  } while (patient && now - start < search_time_);
   return nullptr;
 }
 
