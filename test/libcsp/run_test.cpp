@@ -62,11 +62,13 @@ TEST_CASE("run: an exception ends what still lives first") {
     ~witness() { flag = true; }
   };
   CHECK_THROWS_AS(csp::run([&] {
+                    csp::wait_group started(1);
                     csp::go([&] {
                       const witness local{destroyed};
+                      started.done();
                       static_cast<void>(csp::chan<int>(csp::nil).recv());
                     });
-                    csp::yield();
+                    started.wait();
                     throw 1;
                   }),
                   int);
