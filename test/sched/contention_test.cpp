@@ -4,6 +4,9 @@
 #include "test/support/driver.h"
 #include "test/support/topologies.h"
 
+#include <atomic>
+#include <mutex>
+
 using namespace csp::detail;
 using namespace std::chrono_literals;
 using csp_test::driver;
@@ -56,9 +59,9 @@ TEST_CASE("contention: one goes to a lower index of the own scheduler only") {
 
 TEST_CASE("contention: a task that moves goes on elsewhere, and is not taken back at once") {
   driver both;
-  unsigned before = 9;
-  unsigned after = 9;
-  processor* told = nullptr;
+  std::atomic<unsigned> before{9};
+  std::atomic<unsigned> after{9};
+  std::atomic<processor*> told{nullptr};
   both.go([&] {
     before = here();
     told = fight(both, both.at(0).signature(), 200ns, 1);
@@ -87,7 +90,7 @@ TEST_CASE("contention: a task that moves goes on elsewhere, and is not taken bac
 TEST_CASE("contention: pinned tasks and plain threads stay") {
   driver both;
   CHECK(weigh_contention(both.at(0).signature()) == nullptr);
-  int told = 0;
+  std::atomic<int> told{0};
   const auto count = [&] {
     for (int i = 0; i < 100; ++i) {
       static_cast<void>(this_processor()->sign_operation());
