@@ -15,6 +15,7 @@ namespace csp::inline v0::detail {
 namespace {
 
 constexpr int madv_guard_install = 102;  // in Linux since 6.13, not in glibc 2.36's headers
+constexpr int madv_populate_read = 22;   // in Linux since 5.14: fails with EFAULT where a read would fault
 
 constexpr int no_forced_kind = -1;
 std::atomic<int> forced_kind{no_forced_kind};
@@ -51,12 +52,19 @@ bool take_protection_budget() noexcept {
   return false;
 }
 
+// Emulators of other machines (qemu-user) say yes to any advice and do nothing. So the first marker is tried out.
+bool marker_faults(std::byte* page) noexcept {
+  return ::madvise(page, memory_page_size(), madv_populate_read) != 0 && errno == EFAULT;
+}
+
 bool install_marker(std::byte* page) noexcept {
   int result = 0;
   do {
     result = ::madvise(page, memory_page_size(), madv_guard_install);
   } while (result != 0 && errno == EINTR);
-  return result == 0;
+  if (result != 0) return false;
+  static const bool markers_fault = marker_faults(page);
+  return markers_fault;
 }
 
 bool install_protection(std::byte* page) noexcept {

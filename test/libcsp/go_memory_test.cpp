@@ -31,8 +31,8 @@ std::size_t address_space() {
 
 bool sanitized() {
   namespace sanitizer = csp::detail::sanitizer;
-  if (sanitizer::address_sanitizer || sanitizer::thread_sanitizer) {
-    WARN("SKIPPED: a sanitizer allocates for itself and cannot live under RLIMIT_AS");
+  if (sanitizer::address_sanitizer || sanitizer::thread_sanitizer || csp_test::emulated()) {
+    WARN("SKIPPED: a sanitizer or emulator allocates for itself and cannot live under RLIMIT_AS");
     return true;
   }
   return false;

@@ -185,8 +185,8 @@ TEST_CASE("a spawn and finish on a warm pool does not go to the arena") {
 TEST_CASE("credits move between pools and every credit finds its stack") {
   // Random spawns, first runs and ends on four pools, in a child that may not map more than four batches of stacks:
   // spawns are refused now and then, and the arena aborts when a credit that was granted finds no stack.
-  if (sanitized) {
-    WARN("SKIPPED: the sanitizer itself cannot do without address space");
+  if (sanitized || csp_test::emulated()) {
+    WARN("SKIPPED: a sanitizer or emulator cannot do without address space");
     return;
   }
   const unsigned seed = GENERATE(range(1u, 9u));
@@ -240,8 +240,8 @@ TEST_CASE("pools on several threads share an arena") {
 }
 
 TEST_CASE("a pool uses its last credits when address space is short, then says bad_alloc") {
-  if (sanitized) {
-    WARN("SKIPPED: the sanitizer itself cannot do without address space");
+  if (sanitized || csp_test::emulated()) {
+    WARN("SKIPPED: a sanitizer or emulator cannot do without address space");
     return;
   }
   const pid_t child = ::fork();

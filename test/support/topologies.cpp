@@ -3,6 +3,7 @@
 #include "sched/base/sanitizer.h"
 
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <iterator>
 #include <thread>
@@ -44,13 +45,11 @@ footprint footprint::settled(const footprint& wanted) {
   return result;
 }
 
+bool emulated() { return std::getenv("CSP_TEST_EMULATOR") != nullptr; }
+
 std::size_t scaled(std::size_t plain) {
   namespace sanitizer = csp::detail::sanitizer;
-#if defined(__x86_64__)
-  constexpr std::size_t native = 1;
-#else
-  constexpr std::size_t native = 10;  // emulated
-#endif
+  const std::size_t native = emulated() ? 10 : 1;
   const std::size_t factor = native * (sanitizer::thread_sanitizer ? 20 : sanitizer::address_sanitizer ? 5 : 1);
   return plain / factor > 0 ? plain / factor : 1;
 }
@@ -65,7 +64,7 @@ void on_each_topology(const std::function<void(expectations&, unsigned)>& body, 
     expect.verify();
     const footprint after = footprint::settled(before);
     CHECK(after.tasks == before.tasks);
-    CHECK(after.threads == before.threads);
+    CHECK(after.threads <= before.threads);  // before, one that was joined may still have been listed
     CHECK(after.fds == before.fds);
   }
 }

@@ -48,6 +48,9 @@ struct footprint {
   friend bool operator==(const footprint&, const footprint&) = default;
 };
 
+/// True when an emulator runs this program: it has its own memory, threads and signals in between.
+bool emulated();
+
 /// How much smaller loops are under sanitizers and emulation; 1 in plain builds.
 std::size_t scaled(std::size_t plain);
 
