@@ -6,7 +6,7 @@
 // each time and harmless, and may not REQUIRE anything of earlier children.
 #pragma once
 
-#include "test/support/catch.h"
+#include "test/support/topologies.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -17,6 +17,7 @@
 #include <cstdlib>
 #include <exception>
 #include <string>
+#include <utility>
 
 namespace csp_test {
 
@@ -121,6 +122,7 @@ child_result in_child(Body body) {
     result.text.append(buffer, static_cast<std::size_t>(n));
   }
   ::close(ends[0]);
+  result.text = without_emulator(std::move(result.text));
   REQUIRE(::waitpid(child, &result.status, 0) == child);
   return result;
 }

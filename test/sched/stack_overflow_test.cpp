@@ -20,7 +20,7 @@
 #include <thread>
 
 #include "sched/stack_pool.h"
-#include "test/support/catch.h"
+#include "test/support/topologies.h"
 
 using namespace csp::detail;
 
@@ -71,6 +71,7 @@ outcome in_child(Body body) {
     result.text.append(buffer, static_cast<std::size_t>(n));
   }
   ::close(ends[0]);
+  result.text = csp_test::without_emulator(std::move(result.text));
   REQUIRE(::waitpid(child, &result.status, 0) == child);
   return result;
 }

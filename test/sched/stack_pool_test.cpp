@@ -15,7 +15,7 @@
 #include <thread>
 #include <vector>
 
-#include "test/support/catch.h"
+#include "test/support/topologies.h"
 
 using namespace csp::detail;
 

@@ -51,6 +51,9 @@ struct footprint {
 /// True when an emulator runs this program: it has its own memory, threads and signals in between.
 bool emulated();
 
+/// What a program wrote, without the line that an emulator adds when a signal ends it.
+std::string without_emulator(std::string text);
+
 /// How much smaller loops are under sanitizers and emulation; 1 in plain builds.
 std::size_t scaled(std::size_t plain);
 
