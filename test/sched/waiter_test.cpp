@@ -25,21 +25,23 @@ class meeting_point {
  public:
   explicit meeting_point(std::size_t size) : size_(size) {}
   void arrive_and_wait() {
-    const std::size_t round = round_.load();
+    const int round = round_.load();
     if (arrived_.fetch_add(1) + 1 == size_) {
       arrived_.store(0);
       round_.store(round + 1);
+      round_.notify_all();
       return;
     }
-    for (int spin = 0; round_.load() == round; ++spin) {
-      spin % 64 != 63 ? cpu_relax() : std::this_thread::yield();
+    for (int spin = 0; spin < 64 && round_.load() == round; ++spin) {
+      cpu_relax();
     }
+    round_.wait(round);  // asleep: on a busy machine a yield may cost a time slice
   }
 
  private:
   const std::size_t size_;
   std::atomic<std::size_t> arrived_{0};
-  std::atomic<std::size_t> round_{0};
+  std::atomic<int> round_{0};
 };
 
 // Lets the rivals loose on every round at once; `prepare` before, `judge(winners)` after it, on the caller's thread.
