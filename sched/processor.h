@@ -96,7 +96,7 @@ class CSP_API processor {
 
   /// Puts a task that was just made ready in line. On this processor's thread only.
   void ready(task& woken) noexcept;
-  /// Puts a pinned task into the inbox and wakes this processor. Any thread.
+  /// Puts a task that is pinned here, or was moved here, into the inbox and wakes this processor. Any thread.
   void deliver(task& pinned) noexcept;
   /// Wakes this processor if it sleeps. Any thread.
   void wake() noexcept { parker_.unpark(); }

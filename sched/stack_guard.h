@@ -1,7 +1,7 @@
 // The guard of a stack: its lowest page, made so that an overflow is noticed.
 //
 // Three kinds, the best that the kernel grants. Which one is decided by the call's result, at each stack anew, never
-// by a kernel version:
+// by a kernel version; the first marker is tried out, since emulators grant it and do nothing:
 //   marker      MADV_GUARD_INSTALL: a mark in the page table, no mapping of its own; the fault is SEGV_MAPERR
 //   protection  mprotect(PROT_NONE): splits the mapping, so only within a budget; the fault is SEGV_ACCERR
 //   canary      nothing faults: the page has to be still all zero when the stack is given back
