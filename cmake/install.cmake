@@ -5,7 +5,7 @@ include(CMakePackageConfigHelpers)
 install(TARGETS csp EXPORT csp-targets)
 
 # The facade's templates include the layers below, so their headers go along; users include <libcsp/...> only.
-install(DIRECTORY libcsp channel sched DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/csp FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY libcsp netio channel sched DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/csp FILES_MATCHING PATTERN "*.h")
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 set(csp_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/csp)

@@ -20,6 +20,8 @@ constexpr unsigned quiet_looks_before_slower = 16;
 /// A processor whose tasks run for so long each, while another one waits in line, has work for a sleeper. What it
 /// makes ready in its `next` slot wakes nobody.
 constexpr nanos long_run = 5'000;
+/// When all processors compute on and nobody has asked the poller for so long, the monitor sends a sleeper or asks.
+constexpr nanos longest_unpolled = millisecond;
 
 }  // namespace
 
@@ -104,6 +106,7 @@ void watcher::look() {
   for (unsigned i = 0; i < active; ++i) {
     stuck += is_stuck(core_.at(i), samples_[i], now, attend) ? 1U : 0U;
   }
+  attend |= poller_is_left_alone(now);
   if (attend) {
     core_.wake_one();
     period_ = shortest_period;
@@ -115,6 +118,20 @@ void watcher::look() {
   if (core_.settings().spares != 0) {
     add_spares(stuck, now);
   }
+}
+
+bool watcher::poller_is_left_alone(nanos now) {
+  poller* const source = core_.io();
+  if (source == nullptr || !source->in_use() || source->is_claimed() || now - source->last_look() < longest_unpolled) {
+    return false;
+  }
+  if (core_.idle.parked() != 0) {
+    return true;
+  }
+  if (source->poll(nullptr, now) == 0) {
+    core_.look_for_deadlock();  // it may have been held off by our look
+  }
+  return false;
 }
 
 void watcher::add_spares(unsigned stuck, nanos now) {

@@ -56,6 +56,8 @@ class watcher {
   void look();
   /// True when the processor makes no progress while work waits; `attend`: an idle processor should help.
   [[nodiscard]] bool is_stuck(processor& subject, sample& seen, nanos now, bool& attend);
+  /// Looks after the poller when nobody does; true when a sleeping processor should.
+  [[nodiscard]] bool poller_is_left_alone(nanos now);
   void add_spares(unsigned stuck, nanos now);
   [[nodiscard]] bool may_doze() noexcept;
   void wake_from_doze() noexcept;

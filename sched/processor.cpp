@@ -45,6 +45,7 @@ void processor::assign(scheduler_core& core, unsigned index, std::uint64_t seed,
   count.switches.set(0);
   count.steals.set(0);
   count.sleeps.set(0);
+  held_.set(0);
   ids_next_ = ids_end_ = 0;
 }
 
@@ -115,11 +116,19 @@ task* processor::refill() noexcept {
 
 void processor::ready(task& woken) noexcept {
   if (current_.get() == nullptr) {
-    // Timers that are due: in their order, before tasks that are ready anyway. The running loop takes them.
+    if (delivering_) {
+      push_back(woken);
+      return;
+    }
+    // Timers that are due: in their order, before tasks that are ready anyway. The running loop takes them; one that is
+    // all there is, at once.
+    const bool alone = !has_work_in_line();
     if (!local_.insert(&woken)) {
       push_back(woken);
     }
-    core().notify_from_processor();
+    if (!alone) {
+      core().notify_from_processor();
+    }
     return;
   }
   // Its turn is often next, and where thousands take turns its stack has left the caches.
@@ -133,6 +142,13 @@ void processor::ready(task& woken) noexcept {
   }
   if (task* const displaced = local_.exchange_next(&woken)) {
     push_back(*displaced);
+    core().notify_from_processor();
+  }
+}
+
+void processor::end_delivery(bool many) noexcept {
+  delivering_ = false;
+  if (many) {
     core().notify_from_processor();
   }
 }
@@ -175,9 +191,11 @@ std::uint32_t processor::steal_from(task** items, std::uint32_t limit, bool impa
   return impatient && local_.has_items() ? local_.steal(items) : 0;
 }
 
-bool processor::has_work(nanos now) const noexcept {
-  return has_stealable_work() || inbox_.size() != 0 || local_.has_items() || timers.earliest() <= now;
+bool processor::has_work_in_line() const noexcept {
+  return has_stealable_work() || inbox_.size() != 0 || local_.has_items();
 }
+
+bool processor::has_work(nanos now) const noexcept { return has_work_in_line() || timers.earliest() <= now; }
 
 // --- on a task's stack
 // ------------------------------------------------------------------------------------------------
@@ -201,9 +219,24 @@ std::uint32_t processor::fire_timers(timer_heap& heap, nanos now, std::uint32_t 
   return heap.fire_due(now, limit < room ? limit : room);
 }
 
+poller* processor::poller_in_use() const noexcept {
+  poller* const source = core().io();
+  return source != nullptr && source->in_use() ? source : nullptr;
+}
+
+bool processor::poll_now_and_then() noexcept {
+  poller* const source = poller_in_use();
+  if (source == nullptr || source->is_claimed()) {
+    return false;
+  }
+  const nanos now = core().now();
+  return now - source->last_look() >= poll_interval && source->poll(this, now) != 0;
+}
+
 void processor::do_chores() noexcept {
-  // With timers armed the clock is read more often.
-  budget_.set(timers.earliest() == never ? switches_between_chores : switches_between_clocks);
+  // With timers armed, or file descriptors watched, the clock is read more often.
+  const bool polls = poll_now_and_then() || poller_in_use() != nullptr;
+  budget_.set(timers.earliest() == never && !polls ? switches_between_chores : switches_between_clocks);
   if (timers.earliest() != never) {
     // Few at a time: half of the turns stay with tasks that are ready anyway.
     static_cast<void>(fire_timers(timers, core().now(), switches_between_clocks / 2));
@@ -296,7 +329,7 @@ void processor::run_loop() noexcept {
 }
 
 bool processor::may_retire() const noexcept {
-  return retire_requested.get() && timers.earliest() == never && inbox_.size() == 0;
+  return retire_requested.get() && timers.earliest() == never && inbox_.size() == 0 && held_.get() == 0;
 }
 
 void processor::quit_search() noexcept {
@@ -323,10 +356,17 @@ void processor::sleep() noexcept {
   } else {
     full_fence();
   }
+  poller* source = nullptr;
   if (!owner.halted() && !work_in_sight(everything) && !may_retire()) {
     owner.note_idle();
     const nanos start = owner.now();
-    parker_.park_until(timers.earliest());
+    source = poller_in_use();
+    if (source != nullptr && source->try_claim()) {
+      static_cast<void>(parker_.park_in(*source, timers.earliest()));
+    } else {
+      source = nullptr;
+      static_cast<void>(parker_.park_until(timers.earliest()));
+    }
     // What came soon would have been found by looking on; what came late was not worth the looking.
     const bool soon = owner.now() - start < longest_search;
     search_time_ = soon ? longest_search : std::max(search_time_ / 2, shortest_search);
@@ -335,6 +375,10 @@ void processor::sleep() noexcept {
   // Taken off the list by a waker: then it counts us as a searcher.
   searching_ = !owner.idle.leave(idle_);
   owner.monitor().note_busy();
+  if (source != nullptr) {
+    source->deliver(this);
+    source->release_claim(owner.now());
+  }
 }
 
 }  // namespace csp::inline v0::detail

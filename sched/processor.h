@@ -28,6 +28,7 @@
 
 namespace csp::inline v0::detail {
 
+class poller;
 class scheduler_core;
 
 /// What a commit does for the task (null: the root) whose stack was just left; runs on another stack.
@@ -39,10 +40,13 @@ class CSP_API processor {
 
   /// The ring takes a burst of a thousand tasks before the overflow list and its lock come in; 8 KiB.
   static constexpr std::uint32_t ring_capacity = 1024;
+  /// A busy processor asks the poller at most so often: a look is a system call of some 300 ns.
+  static constexpr nanos poll_interval = 50'000;
   /// Switches between two looks at everything that is not the own queue: bounds how long a talking pair, or a flood of
   /// ready tasks, can keep others waiting; costs 1/32 of a look a switch.
   static constexpr std::int32_t switches_between_chores = 32;
-  /// The same while a timer is armed: a due timer waits for so many turns of other tasks at the most.
+  /// The same while a timer is armed or a file descriptor is watched: a due timer waits for so many turns of other
+  /// tasks at the most.
   static constexpr std::int32_t switches_between_clocks = 8;
   /// How long it stays open to thieves when none comes again: short for a pair that talks, long for stages that
   /// compute.
@@ -96,6 +100,10 @@ class CSP_API processor {
 
   /// Puts a task that was just made ready in line. On this processor's thread only.
   void ready(task& woken) noexcept;
+  /// Between the two, what ready() gets goes behind what is ready already, and nobody is woken for each alone. `many`:
+  /// there may be work for others. By the poller, on this processor's thread, on the root.
+  void begin_delivery() noexcept { delivering_ = true; }
+  void end_delivery(bool many) noexcept;
   /// Puts a task that is pinned here, or was moved here, into the inbox and wakes this processor. Any thread.
   void deliver(task& pinned) noexcept;
   /// Wakes this processor if it sleeps. Any thread.
@@ -103,10 +111,14 @@ class CSP_API processor {
 
   /// True when a glance finds something that this processor, or a thief, could run now. Any thread.
   [[nodiscard]] bool has_work(nanos now) const noexcept;
+  /// The same, timers aside.
+  [[nodiscard]] bool has_work_in_line() const noexcept;
   /// The same, but only what a thief may take without a fence.
   [[nodiscard]] bool has_stealable_work() const noexcept { return ring_.size() != 0 || overflow_.size() != 0; }
   /// Takes tasks from this processor for another; the count. `impatient`: also from the part that costs a fence.
   [[nodiscard]] std::uint32_t steal_from(task** items, std::uint32_t limit, bool impatient) noexcept;
+  /// Notes that a task which must come back to this processor waits, or has come back. On this processor's thread.
+  void hold(int change) noexcept { held_.add(change); }
   /// Opens this processor for thieves, or closes it: while it is open, what becomes ready goes to the ring at once,
   /// where a thief takes it without a fence, for its owner leaves tasks waiting for long. It closes by itself. By a
   /// thief.
@@ -172,6 +184,10 @@ class CSP_API processor {
   [[nodiscard]] CSP_NOINLINE task* refill() noexcept;
   [[nodiscard]] task* choose() noexcept;
   void do_chores() noexcept;
+  /// The scheduler's poller, if it has one that watches something; else null.
+  [[nodiscard]] poller* poller_in_use() const noexcept;
+  /// Asks the poller, unless somebody has just done so or does; true when that made tasks ready.
+  bool poll_now_and_then() noexcept;
   [[nodiscard]] std::uint32_t fire_timers(timer_heap& heap, nanos now, std::uint32_t limit) noexcept;
   [[nodiscard]] task* take_pinned() noexcept;
   [[nodiscard]] task* take_shared() noexcept;
@@ -205,8 +221,10 @@ class CSP_API processor {
   sanitizer::fiber committer_;  // as whom commits run
   const relaxed<std::uint32_t>* coarse_time_ = nullptr;
   bool searching_ = false;
+  bool delivering_ = false;
   nanos search_time_ = longest_search;  // how long it looks for work before it sleeps
   bool pinned_turn_ = false;            // inbox and other queues take turns
+  relaxed<int> held_;                   // tasks that wait and must come back here
   relaxed<clockid_t> thread_clock_;
   relaxed<int> thread_number_;
   std::uint64_t ids_next_ = 0;

@@ -195,6 +195,10 @@ void scheduler_core::stop() {
     at(i).timers.clear();
   }
   blocking.stop();
+  lingering.stop();
+  if (poller* const source = io_.exchange(nullptr, std::memory_order_acq_rel)) {
+    source->shut();
+  }
   if (monitor_thread_.joinable()) {
     monitor_done_.store(true, std::memory_order_release);
     monitor_.wake();
@@ -234,6 +238,17 @@ void scheduler_core::report_stuck() const {
   }
 }
 
+bool scheduler_core::attach(poller& source) noexcept {
+  const std::lock_guard guard(outside_);
+  const processor* const here = this_processor();
+  if (!outside_open_ && (here == nullptr || &here->core() != this)) {
+    return false;
+  }
+  // release: pairs with the acquire in io().
+  io_.store(&source, std::memory_order_release);
+  return true;
+}
+
 // --- idle, end, deadlock
 // ----------------------------------------------------------------------------------------------
 
@@ -254,7 +269,11 @@ bool scheduler_core::all_ended() const noexcept {
 
 bool scheduler_core::stands_still() const noexcept {
   if (stopping() || idle.parked() < in_service() || idle.searchers() != 0 || ready_outside.size() != 0 ||
-      injected.size() != 0 || blocking.busy() != 0) {
+      injected.size() != 0 || blocking.busy() != 0 || lingering.busy() != 0) {
+    return false;
+  }
+  // Who waits for a file descriptor waits for the world outside.
+  if (poller* const source = io(); source != nullptr && (source->outsider_delivers() || source->anybody_waits())) {
     return false;
   }
   // Then whoever waits for the end counts as ours, but is about to go on.

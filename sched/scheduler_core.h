@@ -11,6 +11,7 @@
 #include "sched/idle.h"
 #include "sched/injector.h"
 #include "sched/monitor.h"
+#include "sched/poller.h"
 #include "sched/processor.h"
 #include "sched/task_list.h"
 
@@ -113,8 +114,17 @@ class CSP_API scheduler_core {
 
   idle_set idle;
   injector injected;
-  task_list ready_outside;  // made ready by other schedulers' tasks and by plain threads
-  blocking_pool blocking{*this};
+  task_list ready_outside;         // made ready by other schedulers' tasks and by plain threads
+  blocking_pool blocking{*this};   // for calls that end by themselves
+  blocking_pool lingering{*this};  // for calls that may wait for another party: they never hold up the others
+
+  /// The poller of this scheduler; null until one is attached. Any thread.
+  [[nodiscard]] poller* io() const noexcept {
+    // acquire: pairs with the release in attach().
+    return io_.load(std::memory_order_acquire);
+  }
+  /// Gives this scheduler a poller, until it stops. False in a plain thread when it stops already. One at a time.
+  [[nodiscard]] bool attach(poller& source) noexcept;
 
   [[nodiscard]] processor& at(unsigned index) const noexcept {
     // acquire: pairs with the release that publishes a new processor.
@@ -175,6 +185,7 @@ class CSP_API scheduler_core {
 
   const std::uint32_t number_;
   core_settings settings_;
+  std::atomic<poller*> io_{nullptr};
   std::array<std::atomic<processor*>, most_processors> processors_{};
   std::atomic<unsigned> active_{0};
   std::atomic<unsigned> spares_running_{0};

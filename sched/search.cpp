@@ -70,6 +70,14 @@ task* processor::search_once(nanos now, nanos& worth_at) noexcept {
   if (task* const item = take_shared()) {
     return item;
   }
+  if (poller* const source = poller_in_use(); source != nullptr && source->poll(this, now) != 0) {
+    if (task* const item = take_own(true)) {
+      return item;
+    }
+    if (task* const item = take_pinned()) {
+      return item;
+    }
+  }
   const unsigned active = owner.active();
   const unsigned start = random.below(active);
   task* items[most_loot];

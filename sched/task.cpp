@@ -31,6 +31,10 @@ const char* describe(wait_kind kind) noexcept {
       return "wait group";
     case wait_kind::blocking:
       return "blocking call";
+    case wait_kind::readable:
+      return "fd readable";
+    case wait_kind::writable:
+      return "fd writable";
     case wait_kind::forever:
       return "nil channel (for ever)";
   }

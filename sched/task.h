@@ -48,6 +48,8 @@ enum class wait_kind : std::uint8_t {
   semaphore,
   wait_group,
   blocking,
+  readable,
+  writable,
   forever,
 };
 

@@ -15,6 +15,7 @@ enum class lock_rank : std::uint8_t {
   condition,           // a condition variable, held while its mutex is released
   mutex,               // a csp::mutex
   ticker,              // a ticker's state, held while its tick goes into the channel
+  readiness,           // who waits for one direction of a file descriptor
   channel,             // a channel, a semaphore or a wait group; several channels in id order
   timers,              // a processor's timer heap
   idle,                // the list of parked processors

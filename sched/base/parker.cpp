@@ -47,10 +47,24 @@ bool futex_parker::park_until(nanos deadline) noexcept {
   return state_.exchange(empty, std::memory_order_acquire) == notified;
 }
 
+bool futex_parker::park_in(sleep_place& place, nanos deadline) noexcept {
+  place_ = &place;
+  std::uint32_t expected = empty;
+  // [P3] release: publishes the place to [P2]. acquire: as [P1].
+  if (state_.compare_exchange_strong(expected, elsewhere, std::memory_order_acq_rel, std::memory_order_acquire)) {
+    place.sleep_until(deadline);
+  }
+  // [P1] acquire: as above.
+  return state_.exchange(empty, std::memory_order_acquire) == notified;
+}
+
 void futex_parker::unpark() noexcept {
-  // [P2] release: pairs with [P1].
-  if (state_.exchange(notified, std::memory_order_release) == sleeping) {
+  // [P2] release: pairs with [P1]. acquire: pairs with [P3].
+  const std::uint32_t before = state_.exchange(notified, std::memory_order_acq_rel);
+  if (before == sleeping) {
     futex_wake(state_, 1);
+  } else if (before == elsewhere) {
+    place_->interrupt();
   }
 }
 

@@ -25,15 +25,35 @@ class CSP_API parker {
   virtual void unpark() noexcept = 0;
 };
 
+/// Where else than on its futex a thread can sleep: in a poller. Never freed.
+class CSP_API sleep_place {
+ public:
+  sleep_place() = default;
+  sleep_place(const sleep_place&) = delete;
+  sleep_place& operator=(const sleep_place&) = delete;
+  virtual ~sleep_place() = default;
+
+  /// Sleeps until interrupted, until the place has something to tell, or until `deadline`; may return early. One thread
+  /// at a time.
+  virtual void sleep_until(nanos deadline) noexcept = 0;
+
+  /// Ends the present sleep, or the next one, early. Any thread; errno is kept.
+  virtual void interrupt() noexcept = 0;
+};
+
 /// The real one, on a futex; makes a system call only when somebody sleeps.
 class CSP_API futex_parker final : public parker {
  public:
   bool park_until(nanos deadline) noexcept override;
   void unpark() noexcept override;
 
+  /// As park_until(), but sleeps in `place`; may return false before the deadline. Its owner only.
+  bool park_in(sleep_place& place, nanos deadline) noexcept;
+
  private:
-  enum state : std::uint32_t { empty, notified, sleeping };
+  enum state : std::uint32_t { empty, notified, sleeping, elsewhere };
   std::atomic<std::uint32_t> state_{empty};
+  sleep_place* place_ = nullptr;  // while elsewhere; published by [P3]
 };
 
 /// Waits on a futex word while it holds `expected`, until `deadline` (steady clock). False when the deadline passed.

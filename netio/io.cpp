@@ -1,0 +1,75 @@
+#include "netio/io.h"
+
+#include "netio/real.h"
+#include "sched/base/tls.h"
+#include "sched/processor.h"
+
+#include <poll.h>
+#include <algorithm>
+#include <climits>
+
+namespace csp::inline v0::detail {
+
+io_operation::io_operation(int fd, io_direction way, const io_options& options) noexcept
+    : fd_(fd),
+      way_(way),
+      options_(options),
+      poller_(netpoller::of_caller()),
+      entry_(poller_ != nullptr ? poller_->at(fd) : nullptr) {}
+
+io_wait io_operation::wait() {
+  if (entry_ == nullptr) {
+    return wait_without_poller();
+  }
+  waited_ = true;
+  if (const std::error_code error = poller_->watch(fd_, *entry_, options_.foreign)) {
+    errno = error.value();
+    return errno == EPERM ? wait_without_poller() : io_wait::failed;
+  }
+  const stay_on_thread stay(options_.sticky);
+  return wait_in(entry_->side(way_));
+}
+
+io_wait io_operation::wait_in(readiness& side) {
+  return side.wait(seen_, way_ == io_direction::read ? wait_kind::readable : wait_kind::writable, options_.deadline);
+}
+
+io_wait io_operation::wait_without_poller() noexcept {
+  constexpr nanos nanos_per_millisecond = 1'000'000;
+  for (;;) {
+    int limit = -1;
+    if (options_.deadline != never) {
+      const nanos rest = std::max(options_.deadline - steady_now(), nanos{0});
+      limit = static_cast<int>(std::min<nanos>((rest + nanos_per_millisecond - 1) / nanos_per_millisecond, INT_MAX));
+    }
+    pollfd subject{fd_, static_cast<short>(way_ == io_direction::read ? POLLIN : POLLOUT), 0};
+    const int count = real::poll(&subject, 1, limit);
+    if (count > 0) {
+      return (subject.revents & POLLNVAL) != 0 ? io_wait::closed : io_wait::ready;
+    }
+    if (count == 0 && options_.deadline != never && steady_now() >= options_.deadline) {
+      return io_wait::timeout;
+    }
+    if (count < 0 && errno != EINTR) {
+      return io_wait::failed;
+    }
+  }
+}
+
+stay_on_thread::stay_on_thread(bool wanted) noexcept {
+  processor* const here = this_processor();
+  if (wanted && here != nullptr && here->current() != nullptr && here->current()->home == nullptr) {
+    held_ = here->current();
+    held_->home = here;
+    here->hold(1);
+  }
+}
+
+stay_on_thread::~stay_on_thread() {
+  if (held_ != nullptr) {
+    held_->home = nullptr;
+    this_processor()->hold(-1);
+  }
+}
+
+}  // namespace csp::inline v0::detail

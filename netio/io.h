@@ -1,0 +1,117 @@
+// Operations that wait for a file descriptor: try, and on EAGAIN wait for an edge and try again. What csp::net and the
+// hooks are built from. Works from any task or thread; a plain thread without a scheduler waits in poll(2).
+#pragma once
+
+#include "netio/netpoller.h"
+#include "sched/base/clock.h"
+
+#include <sys/types.h>
+#include <cerrno>
+#include <cstddef>
+
+namespace csp::inline v0::detail {
+
+/// How an operation waits.
+struct io_options {
+  nanos deadline = never;  // steady clock
+  /// The number may be closed and used again without our knowing: verify it at each wait.
+  bool foreign = false;
+  /// The task comes back to the thread it parked on: for calls below frames that may have cached a thread-local.
+  bool sticky = false;
+};
+
+/// One operation on one direction of a file descriptor; lives in the frame of the call.
+class CSP_API io_operation {
+ public:
+  io_operation(int fd, io_direction way, const io_options& options) noexcept;
+  io_operation(const io_operation&) = delete;
+  io_operation& operator=(const io_operation&) = delete;
+
+  /// Before each try. False when a try would only say EAGAIN: wait at once.
+  [[nodiscard]] bool begin_try() noexcept {
+    if (entry_ == nullptr) {
+      return true;
+    }
+    readiness& side = entry_->side(way_);
+    seen_ = side.edges();
+    return waited_ || !side.is_drained() || options_.foreign;
+  }
+
+  /// After a try that said EAGAIN: waits until another one is worth it. `failed`: errno says why nobody can wait.
+  io_wait wait();
+
+  /// After a try that succeeded. `drained`: it moved less than was asked, on a stream, so the next one can wait at
+  /// once.
+  void end_try(bool drained) noexcept {
+    if (entry_ == nullptr) {
+      return;
+    }
+    readiness& side = entry_->side(way_);
+    if (drained && entry_->registered.load(std::memory_order_relaxed) &&
+        !entry_->unusual.load(std::memory_order_relaxed)) {
+      side.note_drained(seen_);
+    }
+    if (waited_) {
+      side.pass_on();
+    }
+  }
+
+ private:
+  [[nodiscard]] io_wait wait_without_poller() noexcept;
+  [[nodiscard]] io_wait wait_in(readiness& side);
+
+  const int fd_;
+  const io_direction way_;
+  bool waited_ = false;
+  const io_options& options_;
+  netpoller* poller_;
+  descriptor* entry_;  // null: there is no poller, or the number is out of its range
+  std::uint32_t seen_ = 0;
+};
+
+/// Calls `attempt()`, a system call that does not block, until it says something else than EAGAIN, or until a wait ends
+/// otherwise: then -1 with errno ETIMEDOUT, EBADF (closed by another task), ECANCELED (the task was cancelled), or what
+/// made waiting impossible. EINTR is the attempt's own affair. `asked`: on a stream, how many bytes, so that a short
+/// count can be told; else 0.
+template <class Attempt>
+ssize_t io_retry(int fd, io_direction way, const io_options& options, std::size_t asked, Attempt attempt) {
+  io_operation operation(fd, way, options);
+  for (;;) {
+    if (operation.begin_try()) {
+      const ssize_t result = attempt();
+      if (result >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {
+        operation.end_try(result > 0 && static_cast<std::size_t>(result) < asked);
+        return result;
+      }
+    }
+    switch (operation.wait()) {
+      case io_wait::ready:
+        break;
+      case io_wait::timeout:
+        errno = ETIMEDOUT;
+        return -1;
+      case io_wait::closed:
+        errno = EBADF;
+        return -1;
+      case io_wait::canceled:
+        errno = ECANCELED;
+        return -1;
+      case io_wait::failed:
+        return -1;
+    }
+  }
+}
+
+/// While it lives, the calling task comes back to this thread when it waits. Nothing in a plain thread.
+class CSP_API stay_on_thread {
+ public:
+  explicit stay_on_thread(bool wanted) noexcept;
+  ~stay_on_thread();
+  stay_on_thread(const stay_on_thread&) = delete;
+  stay_on_thread& operator=(const stay_on_thread&) = delete;
+
+ private:
+  task* held_ = nullptr;
+};
+
+}  // namespace csp::inline v0::detail

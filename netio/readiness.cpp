@@ -1,0 +1,92 @@
+#include "netio/readiness.h"
+
+namespace csp::inline v0::detail {
+
+io_wait readiness::wait(std::uint32_t seen, wait_kind kind, nanos deadline) {
+  if (must_cancel(this_processor())) {
+    return io_wait::canceled;
+  }
+  wait_node node;
+  lock_.lock();
+  if (edges_.load(std::memory_order_relaxed) != seen) {
+    lock_.unlock();
+    return io_wait::ready;
+  }
+  const wake_reason reason = wait_in_queue_locked(waiting_, lock_, node, kind, deadline);
+  return reason == wake_reason::timeout    ? io_wait::timeout
+         : reason == wake_reason::canceled ? io_wait::canceled
+         : node.closed                     ? io_wait::closed
+                                           : io_wait::ready;
+}
+
+void readiness::signal() noexcept {
+  channel_pointer<watch_channel> watchers;
+  lock_.lock();
+  // [RD2] release: pairs with [RD1]; what the poller has seen is before the next try.
+  edges_.store(edges_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  wait_node* const first = waiting_.pop_winner();
+  watchers = watchers_;
+  lock_.unlock();
+  if (first != nullptr) {
+    make_ready(*first->owner);
+  }
+  if (watchers) {
+    notify(*watchers.get());
+  }
+}
+
+void readiness::wake_next() noexcept {
+  lock_.lock();
+  wait_node* const next = waiting_.pop_winner();
+  lock_.unlock();
+  if (next != nullptr) {
+    make_ready(*next->owner);
+  }
+}
+
+void readiness::notify(watch_channel& watchers) noexcept {
+  // Each who waits gets one, and one stays for who comes next; they look for themselves what it means.
+  io_signal signal;
+  while (watchers.try_send(signal) == op_status::ok) {
+  }
+}
+
+void readiness::evict(bool closed) noexcept {
+  channel_pointer<watch_channel> watchers;
+  winner_list woken;
+  lock_.lock();
+  edges_.store(edges_.load(std::memory_order_relaxed) + 1, std::memory_order_release);  // [RD2]
+  while (wait_node* const node = woken.take_one(waiting_)) {
+    node->closed = closed;
+  }
+  watchers = std::move(watchers_);
+  watchers_ = {};
+  lock_.unlock();
+  woken.make_ready();
+  if (watchers) {
+    watchers->close();
+  }
+}
+
+channel_pointer<watch_channel> readiness::watch() {
+  channel_pointer<watch_channel> fresh(new watch_channel(1));
+  const spinlock_guard guard(lock_);
+  if (!watchers_) {
+    watchers_ = fresh;
+  }
+  return watchers_;
+}
+
+bool readiness::anybody_waits() noexcept {
+  if (!waiting_.empty()) {
+    return true;
+  }
+  channel_pointer<watch_channel> watchers;
+  {
+    const spinlock_guard guard(lock_);
+    watchers = watchers_;
+  }
+  return watchers && !watchers->receivers.empty();
+}
+
+}  // namespace csp::inline v0::detail

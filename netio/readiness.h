@@ -1,0 +1,80 @@
+// One direction of one file descriptor, as a poller sees it: who waits for it, and how many edges it has had.
+//
+// There is no "ready" bit. Whoever wants to read or write notes the count of edges, tries, and on EAGAIN waits unless
+// the count has changed since. An edge raises the count and wakes the first in line; whoever was woken by an edge and
+// got what it came for wakes the next (`pass_on`). So nobody sleeps over data:
+// - a rival that tried before the edge sees the count and tries again;
+// - a rival that tried after the edge and got EAGAIN will get an edge of its own;
+// - all others are in line, and the wake goes through it until somebody meets EAGAIN.
+//
+// Entries are never freed, so a canceller may look at a stale one.
+#pragma once
+
+#include "channel/channel.h"
+#include "sched/base/spinlock.h"
+#include "sched/wait_list.h"
+#include "sched/wait_queue.h"
+
+#include <atomic>
+#include <cstdint>
+
+namespace csp::inline v0::detail {
+
+enum class io_direction : std::uint8_t { read, write };
+
+/// How a wait for readiness ended. `ready`: try again. `failed`: nobody can wait for this one; errno says why.
+enum class [[nodiscard]] io_wait : std::uint8_t{ready, timeout, closed, canceled, failed};
+
+/// What a watch channel carries; see readiness::watch().
+struct io_signal {};
+using watch_channel = channel<io_signal>;
+
+class readiness {
+ public:
+  /// The count of edges; to be noted before a try. Any thread.
+  [[nodiscard]] std::uint32_t edges() const noexcept {
+    // [RD1] acquire: pairs with [RD2]; the try comes after.
+    return edges_.load(std::memory_order_acquire);
+  }
+
+  /// True when a short read or write after `edges()` was noted has shown that nothing is left until the next edge
+  /// (epoll(7), question 9), so that a try would only say EAGAIN. Any thread.
+  [[nodiscard]] bool is_drained() const noexcept { return drained_.load(std::memory_order_relaxed) == edges(); }
+  /// Notes that; `seen` is what edges() was before the call that came out short.
+  void note_drained(std::uint32_t seen) noexcept { drained_.store(seen, std::memory_order_relaxed); }
+
+  /// Waits unless there was an edge since `seen` was noted. A cancellation point, but reports it. Any task or thread.
+  io_wait wait(std::uint32_t seen, wait_kind kind, nanos deadline);
+
+  /// An edge: wakes the first in line and all who watch. Any thread.
+  void signal() noexcept;
+
+  /// After a success that followed a wait: the next in line may find something too. Any thread.
+  void pass_on() noexcept {
+    if (!waiting_.empty()) [[unlikely]] {
+      wake_next();
+    }
+  }
+
+  /// The descriptor goes: wakes all who wait, with io_wait::closed, or `ready` for a poller that only gives it up.
+  void evict(bool closed) noexcept;
+
+  /// The channel that gets a signal with each edge while somebody holds it; it is closed on evict(). For select.
+  /// Throws std::bad_alloc.
+  [[nodiscard]] channel_pointer<watch_channel> watch();
+
+  /// True when somebody waits. Any thread.
+  [[nodiscard]] bool anybody_waits() noexcept;
+
+ private:
+  void wake_next() noexcept;
+  static void notify(watch_channel& watchers) noexcept;
+
+  spinlock lock_{lock_rank::readiness};
+  std::atomic<std::uint32_t> edges_{1};      // changed under lock_
+  std::atomic<std::uint32_t> drained_{0};    // never equal to the count before it was noted
+  wait_queue waiting_;                       // guarded by lock_
+  channel_pointer<watch_channel> watchers_;  // guarded by lock_
+};
+
+}  // namespace csp::inline v0::detail

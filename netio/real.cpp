@@ -1,0 +1,104 @@
+#include "netio/real.h"
+
+#include "sched/base/fatal.h"
+
+#include <dlfcn.h>
+
+namespace csp::inline v0::detail::real {
+namespace {
+
+// Where an address was loaded from.
+[[nodiscard]] const void* module_of(const void* address) noexcept {
+  Dl_info info{};
+  return address != nullptr && dladdr(address, &info) != 0 ? info.dli_fbase : nullptr;
+}
+
+}  // namespace
+
+void* look_up(const char* name) noexcept {
+  // The next definition after ours: an interceptor of a sanitizer, or the C library's. A shared libcsp may come before
+  // the hooks in the search order; then the next one would be the hook, and the C library is asked itself.
+  void* found = dlsym(RTLD_NEXT, name);
+  const void* const hooks = module_of(dlsym(RTLD_DEFAULT, "csp_hook_anchor"));
+  if (found == nullptr || (hooks != nullptr && module_of(found) == hooks)) {
+    void* const library = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+    found = library != nullptr ? dlsym(library, name) : nullptr;
+  }
+  if (found == nullptr) {
+    fatal("the C library has no such function, or the program is linked with -static, where libcsp cannot look it up",
+          name);
+  }
+  return found;
+}
+
+constinit const function<ssize_t(int, void*, std::size_t)> read("read");
+constinit const function<ssize_t(int, const iovec*, int)> readv("readv");
+constinit const function<ssize_t(int, void*, std::size_t, off_t)> pread("pread");
+constinit const function<ssize_t(int, const iovec*, int, off_t, int)> preadv2("preadv2");
+constinit const function<ssize_t(int, const void*, std::size_t)> write("write");
+constinit const function<ssize_t(int, const iovec*, int)> writev("writev");
+constinit const function<ssize_t(int, const void*, std::size_t, off_t)> pwrite("pwrite");
+constinit const function<ssize_t(int, const iovec*, int, off_t, int)> pwritev2("pwritev2");
+constinit const function<ssize_t(int, void*, std::size_t, int)> recv("recv");
+constinit const function<ssize_t(int, void*, std::size_t, int, sockaddr*, socklen_t*)> recvfrom("recvfrom");
+constinit const function<ssize_t(int, msghdr*, int)> recvmsg("recvmsg");
+constinit const function<int(int, mmsghdr*, unsigned, int, timespec*)> recvmmsg("recvmmsg");
+constinit const function<ssize_t(int, const void*, std::size_t, int)> send("send");
+constinit const function<ssize_t(int, const void*, std::size_t, int, const sockaddr*, socklen_t)> sendto("sendto");
+constinit const function<ssize_t(int, const msghdr*, int)> sendmsg("sendmsg");
+constinit const function<int(int, mmsghdr*, unsigned, int)> sendmmsg("sendmmsg");
+constinit const function<ssize_t(int, int, off_t*, std::size_t)> sendfile("sendfile");
+constinit const function<int(int, sockaddr*, socklen_t*)> accept("accept");
+constinit const function<int(int, sockaddr*, socklen_t*, int)> accept4("accept4");
+constinit const function<int(int, const sockaddr*, socklen_t)> connect("connect");
+constinit const function<int(int, int, int)> socket("socket");
+constinit const function<int(int, int, int, int*)> socketpair("socketpair");
+constinit const function<int(int*)> pipe("pipe");
+constinit const function<int(int*, int)> pipe2("pipe2");
+constinit const function<int(unsigned, int)> eventfd("eventfd");
+constinit const function<int(int, int)> timerfd_create("timerfd_create");
+constinit const function<int(int, const sigset_t*, int)> signalfd("signalfd");
+constinit const function<int(pid_t, unsigned)> pidfd_open("pidfd_open");
+constinit const function<int(const char*, unsigned)> memfd_create("memfd_create");
+constinit const function<int(int)> epoll_create("epoll_create");
+constinit const function<int(int)> epoll_create1("epoll_create1");
+constinit const function<int()> inotify_init("inotify_init");
+constinit const function<int(int)> inotify_init1("inotify_init1");
+constinit const function<int(const char*, int, mode_t)> open("open");
+constinit const function<int(int, const char*, int, mode_t)> openat("openat");
+constinit const function<int(const char*, mode_t)> creat("creat");
+constinit const function<int(int)> close("close");
+constinit const function<int(unsigned, unsigned, int)> close_range("close_range");
+constinit const function<void(int)> closefrom("closefrom");
+constinit const function<int(FILE*)> fclose("fclose");
+constinit const function<int(int, int)> shutdown("shutdown");
+constinit const function<int(int)> dup("dup");
+constinit const function<int(int, int)> dup2("dup2");
+constinit const function<int(int, int, int)> dup3("dup3");
+constinit const function<int(int, int, void*)> fcntl("fcntl");
+constinit const function<int(int, unsigned long, void*)> ioctl("ioctl");
+constinit const function<int(int, int, int, const void*, socklen_t)> setsockopt("setsockopt");
+constinit const function<int(int, int, int, void*, socklen_t*)> getsockopt("getsockopt");
+constinit const function<int(pollfd*, nfds_t, int)> poll("poll");
+constinit const function<int(pollfd*, nfds_t, const timespec*, const sigset_t*)> ppoll("ppoll");
+constinit const function<int(int, fd_set*, fd_set*, fd_set*, timeval*)> select("select");
+constinit const function<int(int, fd_set*, fd_set*, fd_set*, const timespec*, const sigset_t*)> pselect("pselect");
+constinit const function<int(int, int, int, epoll_event*)> epoll_ctl("epoll_ctl");
+constinit const function<int(int, epoll_event*, int, int)> epoll_wait("epoll_wait");
+constinit const function<int(int, epoll_event*, int, int, const sigset_t*)> epoll_pwait("epoll_pwait");
+constinit const function<int(int, epoll_event*, int, const timespec*, const sigset_t*)> epoll_pwait2("epoll_pwait2");
+constinit const function<unsigned(unsigned)> sleep("sleep");
+constinit const function<int(useconds_t)> usleep("usleep");
+constinit const function<int(const timespec*, timespec*)> nanosleep("nanosleep");
+constinit const function<int(clockid_t, int, const timespec*, timespec*)> clock_nanosleep("clock_nanosleep");
+constinit const function<int(const char*, const char*, const addrinfo*, addrinfo**)> getaddrinfo("getaddrinfo");
+constinit const function<int(const sockaddr*, socklen_t, char*, socklen_t, char*, socklen_t, int)> getnameinfo(
+    "getnameinfo");
+constinit const function<pid_t(pid_t, int*, int)> waitpid("waitpid");
+constinit const function<pid_t(pid_t, int*, int, rusage*)> wait4("wait4");
+constinit const function<int(idtype_t, id_t, siginfo_t*, int)> waitid("waitid");
+constinit const function<int(int, int)> flock("flock");
+constinit const function<int(int)> fsync("fsync");
+constinit const function<int(int)> fdatasync("fdatasync");
+
+}  // namespace csp::inline v0::detail::real
