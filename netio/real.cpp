@@ -71,6 +71,8 @@ constinit const function<int(int)> close("close");
 constinit const function<int(unsigned, unsigned, int)> close_range("close_range");
 constinit const function<void(int)> closefrom("closefrom");
 constinit const function<int(FILE*)> fclose("fclose");
+constinit const function<int(FILE*)> pclose("pclose");
+constinit const function<FILE*(const char*, const char*, FILE*)> freopen("freopen");
 constinit const function<int(int, int)> shutdown("shutdown");
 constinit const function<int(int)> dup("dup");
 constinit const function<int(int, int)> dup2("dup2");
@@ -100,5 +102,11 @@ constinit const function<int(idtype_t, id_t, siginfo_t*, int)> waitid("waitid");
 constinit const function<int(int, int)> flock("flock");
 constinit const function<int(int)> fsync("fsync");
 constinit const function<int(int)> fdatasync("fdatasync");
+constinit const function<hostent*(const char*)> gethostbyname("gethostbyname");
+constinit const function<hostent*(const char*, int)> gethostbyname2("gethostbyname2");
+constinit const function<hostent*(const void*, socklen_t, int)> gethostbyaddr("gethostbyaddr");
+constinit const function<int(const char*, hostent*, char*, std::size_t, hostent**, int*)> gethostbyname_r("gethostbyname_r");
+constinit const function<int(const char*, int, hostent*, char*, std::size_t, hostent**, int*)> gethostbyname2_r("gethostbyname2_r");
+constinit const function<int(const void*, socklen_t, int, hostent*, char*, std::size_t, hostent**, int*)> gethostbyaddr_r("gethostbyaddr_r");
 
 }  // namespace csp::inline v0::detail::real

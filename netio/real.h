@@ -91,6 +91,8 @@ extern CSP_API const function<int(int)> close;
 extern CSP_API const function<int(unsigned, unsigned, int)> close_range;
 extern CSP_API const function<void(int)> closefrom;
 extern CSP_API const function<int(FILE*)> fclose;
+extern CSP_API const function<int(FILE*)> pclose;
+extern CSP_API const function<FILE*(const char*, const char*, FILE*)> freopen;
 extern CSP_API const function<int(int, int)> shutdown;
 extern CSP_API const function<int(int)> dup;
 extern CSP_API const function<int(int, int)> dup2;
@@ -119,5 +121,11 @@ extern CSP_API const function<int(idtype_t, id_t, siginfo_t*, int)> waitid;
 extern CSP_API const function<int(int, int)> flock;
 extern CSP_API const function<int(int)> fsync;
 extern CSP_API const function<int(int)> fdatasync;
+extern CSP_API const function<hostent*(const char*)> gethostbyname;
+extern CSP_API const function<hostent*(const char*, int)> gethostbyname2;
+extern CSP_API const function<hostent*(const void*, socklen_t, int)> gethostbyaddr;
+extern CSP_API const function<int(const char*, hostent*, char*, std::size_t, hostent**, int*)> gethostbyname_r;
+extern CSP_API const function<int(const char*, int, hostent*, char*, std::size_t, hostent**, int*)> gethostbyname2_r;
+extern CSP_API const function<int(const void*, socklen_t, int, hostent*, char*, std::size_t, hostent**, int*)> gethostbyaddr_r;
 
 }  // namespace csp::inline v0::detail::real

@@ -100,16 +100,24 @@ void blocking_pool::stop() {
   stopping_ = false;
 }
 
-void run_blocking(blocking_call& call) {
+namespace {
+
+void run_in(blocking_pool scheduler_core::*pool, blocking_call& call) {
   processor* const here = this_processor();
   if (here == nullptr || here->current() == nullptr) {
     call.run(call);
     return;
   }
   cancellation_point(here);
-  here->core().blocking.submit(call);
+  (here->core().*pool).submit(call);
   // A call that has started cannot be cancelled: its thread uses this frame.
   static_cast<void>(call.end.wait(wait_kind::blocking, false));
 }
+
+}  // namespace
+
+void run_blocking(blocking_call& call) { run_in(&scheduler_core::blocking, call); }
+
+void run_lingering(blocking_call& call) { run_in(&scheduler_core::lingering, call); }
 
 }  // namespace csp::inline v0::detail

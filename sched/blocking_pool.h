@@ -62,5 +62,8 @@ class blocking_pool {
 
 /// Runs a call on the pool of the running task's scheduler and waits for it; in a plain thread runs it right there.
 CSP_API void run_blocking(blocking_call& call);
+/// The same for a call that may wait for another party for long: it has threads of its own, so that short calls never
+/// wait in line behind it.
+CSP_API void run_lingering(blocking_call& call);
 
 }  // namespace csp::inline v0::detail

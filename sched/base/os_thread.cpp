@@ -47,7 +47,7 @@ std::thread start_thread(const char* name, std::function<void()> body) {
   sigset_t previous;
   sigfillset(&blocked);
   // Faults belong to the instruction that raises them.
-  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF}) {
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPIPE, SIGPROF}) {
     sigdelset(&blocked, fault);
   }
   ::pthread_sigmask(SIG_SETMASK, &blocked, &previous);

@@ -1,0 +1,93 @@
+// Calls that close a number or make it stand for something else: who waits for it is told, before the number is free.
+#include "netio/hook/define.h"
+#include "netio/hook/managed.h"
+#include "netio/real.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+#include <climits>
+
+namespace csp::inline v0::detail::hook {
+namespace {
+
+[[nodiscard]] bool is_open(int fd) noexcept {
+  const errno_guard keep;
+  return real::fcntl(fd, F_GETFD, nullptr) >= 0;
+}
+
+// The number of a stream about to go; -1 for one without.
+void release_stream(FILE* stream) noexcept {
+  if (stream != nullptr) {
+    const errno_guard keep;
+    if (const int fd = ::fileno(stream); fd >= 0) {
+      release(fd);
+    }
+  }
+}
+
+int duplicate_over(int from, int to, int result) noexcept {
+  if (result == to && from != to) {
+    adopt(to);
+  }
+  return result;
+}
+
+}  // namespace
+}  // namespace csp::inline v0::detail::hook
+
+namespace hook = csp::detail::hook;
+namespace real = csp::detail::real;
+
+extern "C" {
+
+CSP_API int close(int fd) {
+  hook::release(fd);
+  return real::close(fd);
+}
+
+CSP_API int close_range(unsigned first, unsigned last, int flags) noexcept {
+  if ((flags & static_cast<int>(CLOSE_RANGE_CLOEXEC)) == 0 && first <= last) {
+    hook::release_range(first, last);
+  }
+  return real::close_range(first, last, flags);
+}
+
+CSP_API void closefrom(int first) noexcept {
+  hook::release_range(first > 0 ? static_cast<unsigned>(first) : 0, UINT_MAX);
+  real::closefrom(first);
+}
+
+CSP_API int fclose(FILE* stream) {
+  hook::release_stream(stream);
+  return real::fclose(stream);
+}
+
+CSP_API int pclose(FILE* stream) {
+  hook::release_stream(stream);
+  return real::pclose(stream);
+}
+
+CSP_API FILE* freopen(const char* path, const char* mode, FILE* stream) {
+  hook::release_stream(stream);
+  return real::freopen(path, mode, stream);
+}
+
+CSP_API int dup2(int from, int to) noexcept {
+  if (from != to && hook::is_open(from)) {
+    hook::release(to);
+  }
+  return hook::duplicate_over(from, to, real::dup2(from, to));
+}
+
+CSP_API int dup3(int from, int to, int flags) noexcept {
+  if (from != to && hook::is_open(from)) {
+    hook::release(to);
+  }
+  return hook::duplicate_over(from, to, real::dup3(from, to, flags));
+}
+
+}  // extern "C"
+
+CSP_HOOK_ALIAS(__close, close);
+CSP_HOOK_ALIAS(__dup2, dup2);
+CSP_HOOK_ALIAS(freopen64, freopen);

@@ -1,0 +1,85 @@
+// What the hooks know of file descriptor numbers, and when a hook may act at all.
+//
+// A number that a hooked call has returned is *known* until a hooked call closes it: what was found out about it is
+// kept. Of any other number (inherited, made by a system call behind our back) nothing is kept: each wait looks afresh.
+// Flags and time limits belong to the open file, which may have several numbers, so a call that changes them makes all
+// numbers forget theirs, by raising one epoch.
+#pragma once
+
+#include "netio/io.h"
+#include "netio/readiness.h"
+#include "sched/base/clock.h"
+#include "sched/base/relaxed.h"
+#include "sched/base/tls.h"
+#include "sched/processor.h"
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+
+namespace csp::inline v0::detail::hook {
+
+/// `tcp`: apart from other streams, since there a short read proves that nothing is left.
+enum class fd_kind : std::uint8_t { unknown, tcp, stream, message, pipe, file, eventfd, other };
+
+/// Set in a child of fork.
+extern std::atomic<bool> forked;
+
+/// True when the calling code runs in a task, in the process and address space that started it: not on a plain thread,
+/// not in a child of fork. Else a hook makes the real call.
+[[nodiscard]] CSP_ALWAYS_INLINE bool in_task() noexcept {
+  const processor* const here = this_processor();
+  return here != nullptr && here->current() != nullptr && !forked.load(std::memory_order_relaxed);
+}
+
+/// False in a child of vfork, which runs in its parent's memory and must not change its tables, nor park its tasks.
+[[nodiscard]] bool in_own_process() noexcept;
+
+/// The number has just come from the kernel, for something new.
+void adopt(int fd, fd_kind kind = fd_kind::unknown) noexcept;
+/// The number is about to be closed, or to be made stand for something else.
+void release(int fd) noexcept;
+/// The same for all numbers from `first` to `last`.
+void release_range(unsigned first, unsigned last) noexcept;
+/// Somebody has set O_NONBLOCK or a time limit on some open file.
+void forget_settings() noexcept;
+
+/// What a number stands for. `unknown` for a bad one.
+[[nodiscard]] fd_kind kind_of(int fd) noexcept;
+/// True when a hooked call has made it.
+[[nodiscard]] bool is_known(int fd) noexcept;
+/// True when the user has set O_NONBLOCK on it; false too when the number is bad.
+[[nodiscard]] bool is_nonblocking(int fd) noexcept;
+/// SO_RCVTIMEO or SO_SNDTIMEO as a length; `never` for none and for what is no socket.
+[[nodiscard]] nanos time_limit(int fd, io_direction way) noexcept;
+
+/// Held around a call that must not block and has no flag to say so: poll(2) and the call that it promises to be short.
+/// Tasks and threads of this program that use the same number take turns. Not held over a park.
+[[nodiscard]] std::mutex& turn(int fd) noexcept;
+
+/// Keeps errno as the caller had it unless told otherwise: success never writes it.
+class errno_guard {
+ public:
+  errno_guard() noexcept = default;
+  ~errno_guard() { errno = value_; }
+  errno_guard(const errno_guard&) = delete;
+  errno_guard& operator=(const errno_guard&) = delete;
+  /// The result of an emulated call: -1 keeps the errno of now.
+  template <class Result>
+  Result operator()(Result result) noexcept {
+    if (result < 0) {
+      value_ = errno;
+    }
+    return result;
+  }
+  /// Fails with this error.
+  int fail(int error) noexcept {
+    value_ = error;
+    return -1;
+  }
+
+ private:
+  int value_ = errno;
+};
+
+}  // namespace csp::inline v0::detail::hook
