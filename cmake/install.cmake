@@ -2,7 +2,7 @@
 # package that `find_package(csp)` finds.
 include(CMakePackageConfigHelpers)
 
-install(TARGETS csp EXPORT csp-targets)
+install(TARGETS csp csp_hooks csp_hook EXPORT csp-targets)
 
 # The facade's templates include the layers below, so their headers go along; users include <libcsp/...> only.
 install(DIRECTORY libcsp netio channel sched DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/csp FILES_MATCHING PATTERN "*.h")

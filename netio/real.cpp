@@ -5,22 +5,23 @@
 #include <dlfcn.h>
 
 namespace csp::inline v0::detail::real {
-namespace {
 
-// Where an address was loaded from.
-[[nodiscard]] const void* module_of(const void* address) noexcept {
+module module_of(const void* address) noexcept {
   Dl_info info{};
-  return address != nullptr && dladdr(address, &info) != 0 ? info.dli_fbase : nullptr;
+  if (address == nullptr || dladdr(address, &info) == 0) {
+    return {};
+  }
+  return {info.dli_fbase, info.dli_fname != nullptr ? info.dli_fname : "?"};
 }
 
-}  // namespace
+module module_in_force(const char* name) noexcept { return module_of(dlsym(RTLD_DEFAULT, name)); }
 
 void* look_up(const char* name) noexcept {
   // The next definition after ours: an interceptor of a sanitizer, or the C library's. A shared libcsp may come before
   // the hooks in the search order; then the next one would be the hook, and the C library is asked itself.
   void* found = dlsym(RTLD_NEXT, name);
-  const void* const hooks = module_of(dlsym(RTLD_DEFAULT, "csp_hook_anchor"));
-  if (found == nullptr || (hooks != nullptr && module_of(found) == hooks)) {
+  const void* const hooks = module_in_force("csp_hook_anchor").base;
+  if (found == nullptr || (hooks != nullptr && module_of(found).base == hooks)) {
     void* const library = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
     found = library != nullptr ? dlsym(library, name) : nullptr;
   }

@@ -27,6 +27,16 @@ namespace csp::inline v0::detail::real {
 /// The address of the C library's function `name`. Ends the program when it has none.
 [[nodiscard]] CSP_API void* look_up(const char* name) noexcept;
 
+/// A loaded program or library.
+struct module {
+  const void* base = nullptr;
+  const char* path = "?";
+};
+/// Where an address was loaded from.
+[[nodiscard]] CSP_API module module_of(const void* address) noexcept;
+/// Where the function lies that the program gets when it calls `name`.
+[[nodiscard]] CSP_API module module_in_force(const char* name) noexcept;
+
 template <class Signature>
 class function;
 

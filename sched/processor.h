@@ -171,7 +171,7 @@ class CSP_API processor {
   /// True while the thread sleeps or is about to.
   relaxed<bool> sleeping;
   /// CPU time that the driving thread has used; for the monitor. 0 when there is no thread.
-  [[nodiscard]] nanos thread_cpu_time() const noexcept { return read_cpu_clock(thread_clock_.get()); }
+  [[nodiscard]] nanos thread_cpu_time() const noexcept { return read_clock(thread_clock_.get()); }
   /// The kernel's number of the driving thread. Any thread.
   [[nodiscard]] int thread_number() const noexcept { return thread_number_.get(); }
 

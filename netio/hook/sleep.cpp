@@ -38,12 +38,6 @@ constexpr nanos nanos_per_microsecond = 1'000;
   }
 }
 
-[[nodiscard]] nanos read_clock(clockid_t clock) noexcept {
-  timespec now{};
-  static_cast<void>(::clock_gettime(clock, &now));
-  return to_length(now);
-}
-
 void store_rest(timespec* rest, nanos left) noexcept {
   if (rest != nullptr) {
     *rest = {static_cast<std::time_t>(left / nanos_per_second), static_cast<long>(left % nanos_per_second)};
@@ -97,7 +91,7 @@ CSP_API int clock_nanosleep(clockid_t clock, int flags, const timespec* length, 
   const hook::errno_guard keep;
   const bool absolute = (flags & TIMER_ABSTIME) != 0;
   const nanos wanted = hook::to_length(*length);
-  const nanos left = hook::sleep_for(absolute ? wanted - hook::read_clock(clock) : wanted);
+  const nanos left = hook::sleep_for(absolute ? wanted - csp::detail::read_clock(clock) : wanted);
   if (left == 0) {
     return 0;
   }

@@ -17,12 +17,12 @@ nanos steady_now() noexcept {
       .count();
 }
 
-clockid_t this_thread_cpu_clock() noexcept {
+clockid_t this_thread_clock() noexcept {
   clockid_t clock{};
   return ::pthread_getcpuclockid(::pthread_self(), &clock) == 0 ? clock : CLOCK_THREAD_CPUTIME_ID;
 }
 
-nanos read_cpu_clock(clockid_t clock) noexcept {
+nanos read_clock(clockid_t clock) noexcept {
   timespec used{};
   if (::clock_gettime(clock, &used) != 0) {
     return 0;
