@@ -17,7 +17,7 @@ nanos steady_now() noexcept {
       .count();
 }
 
-clockid_t this_thread_clock() noexcept {
+clockid_t this_thread_cpu_clock() noexcept {
   clockid_t clock{};
   return ::pthread_getcpuclockid(::pthread_self(), &clock) == 0 ? clock : CLOCK_THREAD_CPUTIME_ID;
 }

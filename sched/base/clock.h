@@ -33,7 +33,7 @@ class CSP_API clock_source {
 [[nodiscard]] CSP_API nanos steady_now() noexcept;
 
 /// The clock of the calling thread's CPU time, to be read by others.
-[[nodiscard]] clockid_t this_thread_clock() noexcept;
+[[nodiscard]] clockid_t this_thread_cpu_clock() noexcept;
 
 /// Time on one of the system's clocks, or CPU time on one as above; 0 when its thread has ended.
 [[nodiscard]] nanos read_clock(clockid_t clock) noexcept;
