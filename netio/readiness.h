@@ -29,7 +29,7 @@ enum class [[nodiscard]] io_wait : std::uint8_t{ready, timeout, closed, canceled
 struct io_signal {};
 using watch_channel = channel<io_signal>;
 
-class readiness {
+class CSP_API readiness {
  public:
   /// The count of edges; to be noted before a try. Any thread.
   [[nodiscard]] std::uint32_t edges() const noexcept {

@@ -36,7 +36,7 @@ class CSP_API clock_source {
 [[nodiscard]] clockid_t this_thread_cpu_clock() noexcept;
 
 /// Time on one of the system's clocks, or CPU time on one as above; 0 when its thread has ended.
-[[nodiscard]] nanos read_clock(clockid_t clock) noexcept;
+[[nodiscard]] CSP_API nanos read_clock(clockid_t clock) noexcept;
 
 /// The process's real clock source.
 [[nodiscard]] CSP_API const clock_source& steady_source() noexcept;

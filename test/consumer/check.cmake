@@ -26,6 +26,7 @@ run(${CMAKE_COMMAND} -S ${SOURCE_DIR}/test/consumer -B ${consumer} ${settings} -
     -D CONSUMER_CHECK_HEADERS=${check_headers})
 run(${CMAKE_COMMAND} --build ${consumer})
 run(${consumer}/consumer)
+run(${consumer}/hooked ${consumer}/libblocking_plugin.so)
 
 # No third party's header may be needed to use the facade.
 if(check_headers)
