@@ -6,6 +6,7 @@
 #include <libcsp/chan.h>
 #include <libcsp/go.h>
 #include <libcsp/inspect.h>
+#include <libcsp/net.h>
 #include <libcsp/run.h>
 #include <libcsp/select.h>
 #include <libcsp/sync.h>

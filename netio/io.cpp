@@ -17,14 +17,31 @@ io_operation::io_operation(int fd, io_direction way, const io_options& options) 
       poller_(netpoller::of_caller()),
       entry_(poller_ != nullptr ? poller_->at(fd) : nullptr) {}
 
-io_wait io_operation::wait() {
+io_place io_operation::prepare() noexcept {
   if (entry_ == nullptr) {
-    return wait_without_poller();
+    return io_place::thread;
   }
-  waited_ = true;
-  if (const std::error_code error = poller_->watch(fd_, *entry_, options_.foreign)) {
-    errno = error.value();
-    return errno == EPERM ? wait_without_poller() : io_wait::failed;
+  const std::error_code error = poller_->watch(fd_, *entry_, options_.foreign);
+  if (!error) {
+    waited_ = true;
+    return io_place::poller;
+  }
+  errno = error.value();
+  if (errno != EPERM && errno != ECANCELED) {
+    return io_place::nowhere;
+  }
+  entry_ = nullptr;  // epoll refuses this kind of file; or the scheduler has stopped, and this is a plain thread
+  return io_place::thread;
+}
+
+io_wait io_operation::wait() {
+  switch (prepare()) {
+    case io_place::thread:
+      return wait_without_poller();
+    case io_place::nowhere:
+      return io_wait::failed;
+    case io_place::poller:
+      break;
   }
   const stay_on_thread stay(options_.sticky);
   return wait_in(entry_->side(way_));

@@ -20,6 +20,9 @@ struct io_options {
   bool sticky = false;
 };
 
+/// Where an operation can wait: in the poller of its scheduler, in poll(2) because there is none, or not at all.
+enum class [[nodiscard]] io_place : std::uint8_t{poller, thread, nowhere};
+
 /// One operation on one direction of a file descriptor; lives in the frame of the call.
 class CSP_API io_operation {
  public:
@@ -36,6 +39,10 @@ class CSP_API io_operation {
     seen_ = side.edges();
     return waited_ || !side.is_drained() || options_.foreign;
   }
+
+  /// The first part of wait(), for who must look at something between it and the wait: whoever gives the number up
+  /// (netpoller::forget) or nudges it after this has returned `poller` ends the wait. `nowhere`: errno says why.
+  io_place prepare() noexcept;
 
   /// After a try that said EAGAIN: waits until another one is worth it. `failed`: errno says why nobody can wait.
   io_wait wait();

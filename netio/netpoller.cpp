@@ -152,6 +152,9 @@ std::error_code netpoller::watch(int fd, descriptor& entry, bool verify) noexcep
     const std::lock_guard guard(registry_);
     const bool registered = entry.registered.load(std::memory_order_relaxed);
     const int epoll = epoll_.load(std::memory_order_relaxed);
+    if (epoll < 0) {
+      return {ECANCELED, std::generic_category()};
+    }
     epoll_event event{};
     event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
     event.data.u64 = key_of(fd, entry.generation.load(std::memory_order_relaxed));
@@ -207,17 +210,28 @@ void netpoller::give_up(int fd, descriptor& entry, bool closed) noexcept {
   entry.out.evict(closed);
 }
 
-void netpoller::forget(int fd) noexcept {
+template <class Visit>
+void netpoller::for_each_entry(int fd, Visit visit) noexcept {
   // acquire: pairs with the release in of().
   const std::size_t end = pollers_end.load(std::memory_order_acquire);
   for (std::size_t at = 0; at < end; ++at) {
     netpoller* const self = pollers[at].load(std::memory_order_acquire);
     descriptor* const entry = self != nullptr ? self->descriptors_.find(fd) : nullptr;
     if (entry != nullptr) {
-      const errno_keeper keeper;
-      self->give_up(fd, *entry, true);
+      visit(*self, *entry);
     }
   }
+}
+
+void netpoller::forget(int fd) noexcept {
+  for_each_entry(fd, [fd](netpoller& self, descriptor& entry) {
+    const errno_keeper keeper;
+    self.give_up(fd, entry, true);
+  });
+}
+
+void netpoller::nudge(int fd, io_direction way) noexcept {
+  for_each_entry(fd, [way](netpoller&, descriptor& entry) { entry.side(way).nudge(); });
 }
 
 // --- events

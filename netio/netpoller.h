@@ -44,13 +44,17 @@ class CSP_API netpoller final : public poller {
   [[nodiscard]] descriptor* at(int fd) noexcept;
 
   /// Makes sure that edges of `fd` come in. `verify`: the number may have been closed and used again behind our back,
-  /// so the kernel is asked, which also makes it report anew what is ready. An error: nobody will be told of anything.
-  /// Any thread.
+  /// so the kernel is asked, which also makes it report anew what is ready. An error: nobody will be told of anything;
+  /// ECANCELED: the scheduler has stopped. Any thread.
   std::error_code watch(int fd, descriptor& entry, bool verify) noexcept;
 
   /// In all pollers: the number is about to be closed, or has just come from the kernel for something new. Who waits
   /// for it is told that it was closed. Any thread; cheap when nobody ever waited for it.
   static void forget(int fd) noexcept;
+
+  /// In all pollers: who waits for this direction of `fd` looks again, for something else than readiness has changed.
+  /// Any thread.
+  static void nudge(int fd, io_direction way) noexcept;
 
   // The seam.
   void sleep_until(nanos deadline) noexcept override;
@@ -65,6 +69,9 @@ class CSP_API netpoller final : public poller {
   static constexpr int most_events = 256;
 
   [[nodiscard]] static netpoller* of(scheduler_core& core) noexcept;
+  /// Calls `visit(poller, entry)` for the entries of `fd` in all pollers.
+  template <class Visit>
+  static void for_each_entry(int fd, Visit visit) noexcept;
   [[nodiscard]] bool open() noexcept;
   void close() noexcept;
   void collect(nanos deadline, bool sleeps) noexcept;

@@ -35,6 +35,15 @@ void readiness::signal() noexcept {
   }
 }
 
+void readiness::nudge() noexcept {
+  winner_list woken;
+  lock_.lock();
+  edges_.store(edges_.load(std::memory_order_relaxed) + 1, std::memory_order_release);  // [RD2]
+  woken.take_all(waiting_);
+  lock_.unlock();
+  woken.make_ready();
+}
+
 void readiness::wake_next() noexcept {
   lock_.lock();
   wait_node* const next = waiting_.pop_winner();
@@ -45,7 +54,6 @@ void readiness::wake_next() noexcept {
 }
 
 void readiness::notify(watch_channel& watchers) noexcept {
-  // Each who waits gets one, and one stays for who comes next; they look for themselves what it means.
   io_signal signal;
   while (watchers.try_send(signal) == op_status::ok) {
   }

@@ -49,6 +49,9 @@ class CSP_API readiness {
   /// An edge: wakes the first in line and all who watch. Any thread.
   void signal() noexcept;
 
+  /// Wakes all who wait, to look again. Any thread.
+  void nudge() noexcept;
+
   /// After a success that followed a wait: the next in line may find something too. Any thread.
   void pass_on() noexcept {
     if (!waiting_.empty()) [[unlikely]] {
@@ -63,12 +66,14 @@ class CSP_API readiness {
   /// Throws std::bad_alloc.
   [[nodiscard]] channel_pointer<watch_channel> watch();
 
+  /// Sends a signal to each who waits on such a channel, and one for who comes next. Any thread.
+  static void notify(watch_channel& watchers) noexcept;
+
   /// True when somebody waits. Any thread.
   [[nodiscard]] bool anybody_waits() noexcept;
 
  private:
   void wake_next() noexcept;
-  static void notify(watch_channel& watchers) noexcept;
 
   spinlock lock_{lock_rank::readiness};
   std::atomic<std::uint32_t> edges_{1};      // changed under lock_

@@ -1,0 +1,246 @@
+// Connecting: one address, or several that race (RFC 8305, "Happy Eyeballs").
+#include <libcsp/net_stream.h>
+
+#include "channel/select_engine.h"
+#include "netio/fd_watch.h"
+#include "netio/netpoller.h"
+#include "netio/real.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <string>
+#include <vector>
+
+namespace csp::inline v0::net {
+namespace {
+
+using detail::io_direction;
+using detail::nanos;
+using detail::shared_fd;
+using detail::shared_fd_owner;
+
+[[nodiscard]] std::error_code last_error() noexcept { return {errno, std::generic_category()}; }
+
+/// A fresh socket that can be connected to `peer`; empty, with errno, when the system has none.
+[[nodiscard]] shared_fd_owner socket_for(const address& peer) {
+  const int fd = detail::real::socket(peer.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) {
+    return {};
+  }
+  if (peer.family() != AF_UNIX) {
+    constexpr int on = 1;
+    static_cast<void>(detail::real::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
+  }
+  return shared_fd::adopt(fd);
+}
+
+/// connect(2), called again until it is decided: 0, or -1 with errno, EINPROGRESS while it goes on.
+[[nodiscard]] int advance(int fd, const address& peer) noexcept {
+  const int done = detail::real::connect(fd, peer.native(), peer.native_length());
+  if (done == 0 || errno == EISCONN) {
+    return 0;
+  }
+  if (errno == EALREADY || errno == EINTR) {
+    errno = EINPROGRESS;
+  }
+  return -1;
+}
+
+// --- one address
+// -----------------------------------------------------------------------------------------------------
+
+[[nodiscard]] int connect_tcp(shared_fd& fd, const address& peer) {
+  return static_cast<int>(fd.retry(io_direction::write, 0, [&peer](int number) -> ssize_t {
+    const int done = advance(number, peer);
+    if (done != 0 && errno == EINPROGRESS) {
+      errno = EAGAIN;
+    }
+    return done;
+  }));
+}
+
+/// A unix listener with a full backlog says EAGAIN, and tells nobody when there is room (unix(7)).
+[[nodiscard]] int connect_unix(shared_fd& fd, const address& peer) {
+  constexpr nanos shortest_pause = 1'000'000;
+  constexpr nanos longest_pause = 64'000'000;
+  for (nanos pause = shortest_pause;; pause = std::min(2 * pause, longest_pause)) {
+    bool busy = false;
+    const ssize_t done = fd.retry(io_direction::write, 0, [&](int number) -> ssize_t {
+      const int answer = advance(number, peer);
+      busy = answer != 0 && errno == EAGAIN;
+      return busy ? 0 : answer;
+    });
+    if (!busy) {
+      return static_cast<int>(done);
+    }
+    if (!fd.pause(io_direction::write, detail::add_saturating(detail::current_time(), pause))) {
+      return -1;
+    }
+  }
+}
+
+// --- several
+// ---------------------------------------------------------------------------------------------------------
+
+/// Families in turn, beginning with the first one's; otherwise in their order (RFC 8305, section 4).
+[[nodiscard]] std::vector<address> interleaved(std::span<const address> addresses) {
+  std::vector<address> first;
+  std::vector<address> second;
+  for (const address& each : addresses) {
+    (each.family() == addresses.front().family() ? first : second).push_back(each);
+  }
+  std::vector<address> ordered;
+  for (std::size_t i = 0; i < first.size() || i < second.size(); ++i) {
+    if (i < first.size()) ordered.push_back(first[i]);
+    if (i < second.size()) ordered.push_back(second[i]);
+  }
+  return ordered;
+}
+
+class race {
+ public:
+  race(std::span<const address> addresses, const connect_options& options)
+      : addresses_(interleaved(addresses)),
+        deadline_(detail::to_nanos(options.deadline)),
+        delay_(detail::to_nanos(options.attempt_delay)) {}
+
+  [[nodiscard]] result<stream> run() {
+    for (;;) {
+      detail::cancellation_point();
+      const nanos now = detail::current_time();
+      if (now >= deadline_) {
+        return std::make_error_code(std::errc::timed_out);
+      }
+      if (next_ < addresses_.size() && (pending_.empty() || now >= next_start_)) {
+        begin(now);
+      } else if (pending_.empty()) {
+        return error_;
+      } else {
+        wait(next_ < addresses_.size() ? std::min(deadline_, next_start_) : deadline_);
+        look();
+      }
+      if (winner_) {
+        return stream(std::move(winner_));
+      }
+    }
+  }
+
+ private:
+  struct attempt {
+    const address* peer;
+    shared_fd_owner fd;
+  };
+
+  void begin(nanos now) {
+    const address& peer = addresses_[next_++];
+    next_start_ = detail::add_saturating(now, delay_);
+    shared_fd_owner fd = socket_for(peer);
+    if (!fd) {
+      error_ = last_error();
+      next_start_ = now;
+    } else {
+      judge(attempt{&peer, std::move(fd)});
+    }
+  }
+
+  /// Sorts an attempt into the winner, those that go on, or the failed.
+  void judge(attempt each) {
+    if (advance(each.fd->number(), *each.peer) == 0) {
+      winner_ = std::move(each.fd);
+    } else if (errno == EINPROGRESS) {
+      pending_.push_back(std::move(each));
+    } else {
+      error_ = last_error();
+      next_start_ = 0;  // no need to wait for this one
+    }
+  }
+
+  void look() {
+    std::vector<attempt> looked = std::exchange(pending_, {});
+    for (attempt& each : looked) {
+      if (!winner_) judge(std::move(each));
+    }
+  }
+
+  /// Waits until one of the attempts may be decided, or until `limit`.
+  void wait(nanos limit) {
+    if (detail::netpoller::of_caller() == nullptr) {
+      wait_in_thread(limit);
+      return;
+    }
+    const std::size_t count = pending_.size();
+    std::vector<detail::fd_watch> watches;
+    std::vector<std::optional<detail::io_signal>> values(count);
+    std::vector<detail::select_arm> arms(count);
+    std::vector<detail::spinlock*> locks(count);
+    watches.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      watches.emplace_back(pending_[i].fd->number(), io_direction::write).prepare();
+      arms[i].target = watches[i].channel();
+      arms[i].value = &values[i];
+      arms[i].way = detail::select_arm::direction::receive;
+    }
+    static_cast<void>(detail::run_select(arms, locks, limit, true));
+  }
+
+  void wait_in_thread(nanos limit) const {
+    constexpr nanos nanos_per_millisecond = 1'000'000;
+    std::vector<pollfd> subjects;
+    for (const attempt& each : pending_) subjects.push_back({each.fd->number(), POLLOUT, 0});
+    const nanos rest = limit == detail::never ? detail::never : std::max<nanos>(limit - detail::steady_now(), 0);
+    const nanos milliseconds = rest / nanos_per_millisecond + 1;
+    static_cast<void>(
+        detail::real::poll(subjects.data(), subjects.size(),
+                           rest == detail::never || milliseconds > INT_MAX ? -1 : static_cast<int>(milliseconds)));
+  }
+
+  const std::vector<address> addresses_;
+  const nanos deadline_;
+  const nanos delay_;
+  std::size_t next_ = 0;  // the next address to try
+  nanos next_start_ = 0;  // and when
+  std::vector<attempt> pending_;
+  shared_fd_owner winner_;
+  std::error_code error_;  // of the last attempt that failed
+};
+
+}  // namespace
+
+result<stream> connect(const address& peer, const connect_options& options) {
+  detail::cancellation_point();
+  shared_fd_owner fd = socket_for(peer);
+  if (!fd) {
+    return last_error();
+  }
+  fd->set_deadline(io_direction::write, detail::to_nanos(options.deadline));
+  if ((peer.family() == AF_UNIX ? connect_unix(*fd.get(), peer) : connect_tcp(*fd.get(), peer)) != 0) {
+    return last_error();
+  }
+  fd->set_deadline(io_direction::write, detail::never);
+  return stream(std::move(fd));
+}
+
+result<stream> connect(std::span<const address> addresses, const connect_options& options) {
+  if (addresses.empty()) {
+    return std::make_error_code(std::errc::invalid_argument);
+  }
+  return addresses.size() == 1 ? connect(addresses.front(), options) : race(addresses, options).run();
+}
+
+result<stream> connect(std::string_view host, std::string_view service, const connect_options& options) {
+  const auto addresses = resolve(host, service, options.deadline);
+  if (!addresses) {
+    return addresses.error();
+  }
+  return connect(std::span<const address>(*addresses), options);
+}
+
+result<stream> connect(std::string_view host, std::uint16_t port, const connect_options& options) {
+  return connect(host, std::to_string(port), options);
+}
+
+}  // namespace csp::inline v0::net

@@ -1,0 +1,151 @@
+#include <libcsp/net_stream.h>
+
+#include "netio/real.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace csp::inline v0::net {
+namespace {
+
+using detail::io_direction;
+
+/// Pieces that one system call takes (IOV_MAX).
+constexpr std::size_t most_pieces = 1024;
+
+[[nodiscard]] std::error_code last_error() noexcept { return {errno, std::generic_category()}; }
+
+[[nodiscard]] result<std::size_t> counted(ssize_t count) {
+  if (count < 0) {
+    return last_error();
+  }
+  return static_cast<std::size_t>(count);
+}
+
+[[nodiscard]] result<std::size_t> transfer(detail::shared_fd* fd, io_direction way, std::size_t size, auto attempt) {
+  if (fd == nullptr) {
+    return std::make_error_code(std::errc::bad_file_descriptor);
+  }
+  if (size == 0) {
+    return std::size_t{0};
+  }
+  return counted(fd->retry(way, size, attempt));
+}
+
+/// A message header for pieces, and their size together.
+[[nodiscard]] msghdr header_of(std::span<const iovec> pieces, std::size_t& size) noexcept {
+  pieces = pieces.first(std::min(pieces.size(), most_pieces));
+  size = 0;
+  for (const iovec& piece : pieces) size += piece.iov_len;
+  msghdr header{};
+  header.msg_iov = const_cast<iovec*>(pieces.data());
+  header.msg_iovlen = pieces.size();
+  return header;
+}
+
+}  // namespace
+
+result<stream> stream::adopt(int fd) {
+  int type = 0;
+  socklen_t length = sizeof type;
+  if (detail::real::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0) {
+    return last_error();
+  }
+  if (type != SOCK_STREAM) {
+    return std::make_error_code(std::errc::wrong_protocol_type);
+  }
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
+    return last_error();
+  }
+  return stream(detail::shared_fd::adopt(fd));
+}
+
+result<std::size_t> stream::read(void* data, std::size_t size) {
+  return transfer(shared(), io_direction::read, size, [=](int fd) { return detail::real::recv(fd, data, size, 0); });
+}
+
+result<std::size_t> stream::readv(std::span<const iovec> pieces) {
+  std::size_t size = 0;
+  msghdr header = header_of(pieces, size);
+  return transfer(shared(), io_direction::read, size,
+                  [&header](int fd) { return detail::real::recvmsg(fd, &header, 0); });
+}
+
+std::error_code stream::read_exactly(void* data, std::size_t size, std::size_t* transferred) {
+  std::size_t own = 0;
+  std::size_t& done = transferred != nullptr ? *transferred : own;
+  for (done = 0; done < size;) {
+    const auto count = read(static_cast<std::byte*>(data) + done, size - done);
+    if (!count) {
+      return count.error();
+    }
+    if (*count == 0) {
+      return errc::end_of_stream;
+    }
+    done += *count;
+  }
+  return {};
+}
+
+result<std::size_t> stream::write(const void* data, std::size_t size) {
+  return transfer(shared(), io_direction::write, size,
+                  [=](int fd) { return detail::real::send(fd, data, size, MSG_NOSIGNAL); });
+}
+
+result<std::size_t> stream::writev(std::span<const iovec> pieces) {
+  std::size_t size = 0;
+  const msghdr header = header_of(pieces, size);
+  return transfer(shared(), io_direction::write, size,
+                  [&header](int fd) { return detail::real::sendmsg(fd, &header, MSG_NOSIGNAL); });
+}
+
+std::error_code stream::write_all(const void* data, std::size_t size, std::size_t* transferred) {
+  std::size_t own = 0;
+  std::size_t& done = transferred != nullptr ? *transferred : own;
+  for (done = 0; done < size;) {
+    const auto count = write(static_cast<const std::byte*>(data) + done, size - done);
+    if (!count) {
+      return count.error();
+    }
+    done += *count;
+  }
+  return {};
+}
+
+std::error_code stream::shutdown(direction way) noexcept {
+  const int how = way == direction::read ? SHUT_RD : way == direction::write ? SHUT_WR : SHUT_RDWR;
+  errno = EBADF;
+  detail::shared_fd* const fd = shared();
+  const int done =
+      fd != nullptr ? fd->with_number([=](int number) { return detail::real::shutdown(number, how); }) : -1;
+  return done == 0 ? std::error_code() : last_error();
+}
+
+std::error_code stream::set_no_delay(bool on) noexcept { return set_option(IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0); }
+
+std::error_code stream::set_keep_alive(bool on) noexcept { return set_option(SOL_SOCKET, SO_KEEPALIVE, on ? 1 : 0); }
+
+result<std::pair<stream, stream>> pair() {
+  std::array<int, 2> ends{};
+  if (detail::real::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    return last_error();
+  }
+  try {
+    stream first(detail::shared_fd::adopt(ends[0]));
+    ends[0] = -1;
+    return std::pair(std::move(first), stream(detail::shared_fd::adopt(ends[1])));
+  } catch (...) {
+    // What adopt() refused is closed; the second end may not have come to it.
+    if (ends[0] >= 0) detail::real::close(ends[1]);
+    throw;
+  }
+}
+
+}  // namespace csp::inline v0::net

@@ -1,0 +1,68 @@
+#include "netio/fd_watch.h"
+
+#include "netio/netpoller.h"
+#include "netio/real.h"
+
+#include <poll.h>
+#include <cerrno>
+#include <optional>
+#include <stdexcept>
+#include <system_error>
+
+namespace csp::inline v0::detail {
+namespace {
+
+/// A channel on which every receive succeeds at once.
+[[nodiscard]] channel_pointer<watch_channel> always_ready() {
+  channel_pointer<watch_channel> made(new watch_channel(1));
+  made->close();
+  return made;
+}
+
+}  // namespace
+
+void fd_watch::prepare() {
+  errno = 0;
+  netpoller* const poller = netpoller::of_caller();
+  if (poller == nullptr) {
+    if (errno == 0 || errno == ECANCELED) {
+      throw std::logic_error("csp: to select on a file descriptor, a plain thread needs a csp::run at work");
+    }
+    throw std::system_error(errno, std::generic_category(), "csp: no poller");
+  }
+  descriptor* const entry = poller->at(fd_);
+  if (entry == nullptr) {
+    channel_ = always_ready();  // no number of a file
+    return;
+  }
+  // First the channel, then the registration: who gives the number up from here on closes the channel.
+  channel_ = entry->side(way_).watch();
+  if (const std::error_code error = poller->watch(fd_, *entry, true)) {
+    if (error == std::errc::operation_not_permitted || error == std::errc::bad_file_descriptor) {
+      channel_ = always_ready();
+      return;
+    }
+    throw std::system_error(error, "csp: cannot watch a file descriptor");
+  }
+  std::optional<io_signal> old;
+  static_cast<void>(channel_->try_receive(old));
+  if (is_ready()) {
+    readiness::notify(*channel_.get());
+  }
+}
+
+void fd_watch::pass_on() noexcept {
+  if (is_ready()) {
+    readiness::notify(*channel_.get());
+  }
+}
+
+bool fd_watch::is_ready() const noexcept {
+  const int error = errno;
+  pollfd subject{fd_, static_cast<short>(way_ == io_direction::read ? POLLIN : POLLOUT), 0};
+  const int count = real::poll(&subject, 1, 0);
+  errno = error;
+  return count != 0;  // an error is for the caller to find
+}
+
+}  // namespace csp::inline v0::detail
