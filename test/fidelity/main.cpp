@@ -78,6 +78,13 @@ probe_list every_probe() {
   add_poll(list);
   add_select(list);
   add_epoll(list);
+  add_sleep(list);
+  add_names(list);
+  add_children(list);
+  add_locks(list);
+  add_files(list);
+  add_events(list);
+  add_sendfile(list);
   return list;
 }
 
