@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -88,6 +89,9 @@ void run_tasks(carrier by, std::size_t count, const std::function<void(std::size
     }
   });
 }
+
+/// Client libraries that write without MSG_NOSIGNAL leave it to the program to ignore SIGPIPE.
+const auto sigpipe_before = std::signal(SIGPIPE, SIG_IGN);
 
 #ifdef CSP_TEST_HOOKED
 constexpr bool hooked = true;

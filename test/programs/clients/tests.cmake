@@ -16,10 +16,10 @@ if(TARGET csp::hook)
   target_compile_definitions(csp_test_clients PRIVATE CSP_TEST_HOOKED)
 endif()
 
-# csp_add_client_test(name HEADERS file... LIBRARIES name... PACKAGE package): the program name_test.cpp, if all headers
+# csp_add_client_test(name SOURCES file... HEADERS file... LIBRARIES name... PACKAGE package): one program, if all headers
 # and libraries are found.
 function(csp_add_client_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "PACKAGE" "HEADERS;LIBRARIES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "PACKAGE" "SOURCES;HEADERS;LIBRARIES")
   set(folders)
   set(libraries)
   foreach(header IN LISTS arg_HEADERS)
@@ -36,7 +36,7 @@ function(csp_add_client_test name)
     message(STATUS "libcsp: no test of ${name} clients: ${arg_PACKAGE} is not installed")
     return()
   endif()
-  csp_add_test(programs.clients.${name} programs/clients/${name}_test.cpp LABELS programs)
+  csp_add_test(programs.clients.${name} ${arg_SOURCES} LABELS programs)
   set(target test_programs_clients_${name})
   target_include_directories(${target} SYSTEM PRIVATE ${folders})
   target_link_libraries(${target} PRIVATE csp_test_clients ${libraries})
@@ -45,8 +45,19 @@ function(csp_add_client_test name)
   endif()
 endfunction()
 
-csp_add_client_test(postgresql HEADERS libpq-fe.h LIBRARIES pq PACKAGE libpq-dev)
-csp_add_client_test(mariadb HEADERS mysql.h LIBRARIES mariadb PACKAGE libmariadb-dev)
-csp_add_client_test(redis HEADERS hiredis/hiredis.h LIBRARIES hiredis PACKAGE libhiredis-dev)
-csp_add_client_test(curl HEADERS curl/curl.h LIBRARIES curl PACKAGE libcurl4-openssl-dev)
-csp_add_client_test(openssl HEADERS openssl/ssl.h LIBRARIES ssl crypto PACKAGE libssl-dev)
+csp_add_client_test(postgresql
+    SOURCES programs/clients/postgresql_test.cpp
+    HEADERS libpq-fe.h LIBRARIES pq PACKAGE libpq-dev)
+csp_add_client_test(mariadb
+    SOURCES programs/clients/mariadb_test.cpp
+    HEADERS mysql.h LIBRARIES mariadb PACKAGE libmariadb-dev)
+csp_add_client_test(redis
+    SOURCES programs/clients/redis_test.cpp
+    HEADERS hiredis/hiredis.h LIBRARIES hiredis PACKAGE libhiredis-dev)
+csp_add_client_test(curl
+    SOURCES programs/clients/curl_test.cpp
+    HEADERS curl/curl.h LIBRARIES curl PACKAGE libcurl4-openssl-dev)
+csp_add_client_test(openssl
+    SOURCES programs/clients/openssl_test.cpp programs/clients/openssl_errors_test.cpp
+            programs/clients/tls_client.cpp
+    HEADERS openssl/ssl.h LIBRARIES ssl crypto PACKAGE libssl-dev)

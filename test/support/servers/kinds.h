@@ -32,8 +32,9 @@ enum class transport { plain, tls };
 ///
 ///   /files/N   nginx_file(N), for each N of nginx_sizes
 ///   /slow      nginx_file(nginx_slow_size), which takes about 0.2 s
-///   /stuck     begins to answer at once and would take hours for the rest
+///   /stuck     begins to answer at once; the rest comes by a byte a second
 ///   /kept/...  what was PUT there, at the most 10 MB
+///   /status    a text with "Active connections: N", the asking one included
 std::unique_ptr<server> start_nginx(transport by);
 
 inline constexpr std::size_t nginx_sizes[] = {0, 1, 1'000, 20'000, 200'000};

@@ -31,7 +31,8 @@ http {{
     {certificate}
     root {folder}/root;
     location = /slow {{ sendfile off; limit_rate 10000; sendfile_max_chunk 2000; }}
-    location = /stuck {{ limit_rate 10; }}
+    location = /stuck {{ limit_rate_after 5000; limit_rate 1; }}
+    location = /status {{ stub_status; }}
     location /kept/ {{ dav_methods PUT; client_max_body_size 10m; }}
   }}
 }}

@@ -48,6 +48,7 @@ std::vector<char*> pointers(const command& what) {
 /// In the child, between fork and exec: nothing here allocates or locks.
 [[noreturn]] void become(char* const* arguments, const char* folder, const std::optional<account>& as, int log) {
   ::setpgid(0, 0);
+  ::signal(SIGPIPE, SIG_DFL);  // which the test may ignore
   const int nothing = ::open("/dev/null", O_RDONLY);
   const bool placed = nothing >= 0 && ::dup2(nothing, STDIN_FILENO) == STDIN_FILENO &&
                       ::dup2(log, STDOUT_FILENO) == STDOUT_FILENO && ::dup2(log, STDERR_FILENO) == STDERR_FILENO &&
