@@ -1,0 +1,154 @@
+#include "test/support/crew.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace csp_test {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Ends the program when it is not destroyed in time.
+class time_limit {
+ public:
+  explicit time_limit(std::chrono::seconds limit) : watch_([this, limit] { watch(limit); }) {}
+  ~time_limit() {
+    {
+      const std::lock_guard guard(lock_);
+      over_ = true;
+    }
+    changed_.notify_one();
+    watch_.join();
+  }
+  time_limit(const time_limit&) = delete;
+  time_limit& operator=(const time_limit&) = delete;
+
+ private:
+  void watch(std::chrono::seconds limit) {
+    std::unique_lock guard(lock_);
+    if (changed_.wait_for(guard, limit, [this] { return over_; })) {
+      return;
+    }
+    std::fprintf(stderr, "HANGS: a crew has not ended after %ld seconds; tasks:\n", static_cast<long>(limit.count()));
+    for (const csp::task_info& task : csp::tasks()) {
+      std::fprintf(stderr, "  %s: %s for %ld ms\n", task.name.c_str(), task.state.c_str(),
+                   static_cast<long>(task.waiting.count()));
+    }
+    std::abort();
+  }
+
+  std::mutex lock_;
+  std::condition_variable changed_;
+  bool over_ = false;
+  std::thread watch_;
+};
+
+/// Runs `part` and makes a failure of what it throws; told at once as well, since others may now wait for ever.
+void guarded(expectations& expect, const std::string& name, const std::function<void()>& part) {
+  try {
+    part();
+  } catch (const std::exception& error) {
+    const std::string text = name + ": exception: " + error.what();
+    std::fprintf(stderr, "%s\n", text.c_str());
+    expect(false, text.c_str());
+  }
+}
+
+void run_threads(std::size_t count, const std::function<void(std::size_t)>& run) {
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < count; ++i) {
+    threads.emplace_back([&run, i] { run(i); });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+}
+
+void run_tasks(carrier by, std::size_t count, const std::function<void(std::size_t)>& run) {
+  csp::options options;
+  options.processors = by.processors;
+  options.spares = 0;
+  csp::run(options, [&] {
+    std::vector<csp::join_handle<void>> tasks;
+    for (std::size_t i = 0; i < count; ++i) {
+      csp::task_options task;
+      const std::string name = "part " + std::to_string(i);
+      task.name = name;
+      tasks.push_back(csp::spawn(task, [&run, i] { run(i); }));
+    }
+    for (csp::join_handle<void>& task : tasks) {
+      task.join();
+    }
+  });
+}
+
+/// Client libraries that write without MSG_NOSIGNAL leave it to the program to ignore SIGPIPE.
+const auto sigpipe_before = std::signal(SIGPIPE, SIG_IGN);
+
+#ifdef CSP_TEST_HOOKED
+constexpr bool hooked = true;
+#else
+constexpr bool hooked = false;
+#endif
+
+}  // namespace
+
+std::vector<carrier> all_carriers() { return hooked ? std::vector<carrier>{{0}, {1}, {4}} : std::vector<carrier>{{0}}; }
+
+std::vector<carrier> narrow_carriers() { return hooked ? std::vector<carrier>{{0}, {1}} : std::vector<carrier>{{0}}; }
+
+void check_overlapped(const crew_report& report, std::size_t count, std::chrono::milliseconds each) {
+  CHECK(report.lasted >= each);
+  // One after another would take count * each. Connections take some time, too, and the machine may be busy.
+  CHECK(report.lasted < count * each * 3 / 10);
+  CHECK(report.ticks >= static_cast<std::size_t>(report.lasted / tick_period) / 4);
+}
+
+crew_report run_crew(expectations& expect, carrier by, std::size_t count,
+                     const std::function<void(std::size_t index)>& client, const std::function<void()>& meanwhile) {
+  const footprint before = footprint::now();
+  crew_report result;
+  {
+    const time_limit limit(60s);
+    std::atomic<std::size_t> living{count + 1};
+    // The parts after the clients are the one beside them and the ticker.
+    const auto part = [&](std::size_t index) {
+      if (index == count + 1) {
+        for (; living.load() > 0; ++result.ticks) {
+          csp::sleep_for(tick_period);
+        }
+        return;
+      }
+      guarded(expect, index < count ? "client " + std::to_string(index) : "meanwhile", [&] {
+        if (index < count) {
+          client(index);
+        } else {
+          meanwhile();
+        }
+      });
+      living.fetch_sub(1);
+    };
+    const auto start = std::chrono::steady_clock::now();
+    if (by.threads()) {
+      run_threads(count + 2, part);
+    } else {
+      run_tasks(by, count + 2, part);
+    }
+    result.lasted = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
+  }
+  const footprint after = footprint::settled(before);
+  CHECK(after.tasks == before.tasks);
+  CHECK(after.threads <= before.threads);
+  CHECK(after.fds == before.fds);
+  return result;
+}
+
+}  // namespace csp_test
