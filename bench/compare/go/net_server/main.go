@@ -1,7 +1,7 @@
 // Go's servers for the network rows: a goroutine for each connection, as in Go's own documentation.
 //
 //	go_net_server echo         sends back what comes
-//	go_net_server http FILE    answers every GET with the bytes of FILE
+//	go_net_server http TEXT    answers every request with TEXT
 //
 // Listens on 127.0.0.1, on a port that the system picks, and prints "listening on 127.0.0.1:PORT". GOMAXPROCS comes
 // from the environment.
@@ -46,11 +46,8 @@ func serveEcho(listener net.Listener) {
 	}
 }
 
-func serveHTTP(listener net.Listener, file string) {
-	body, err := os.ReadFile(file)
-	if err != nil {
-		die(err)
-	}
+func serveHTTP(listener net.Listener, text string) {
+	body := []byte(text)
 	answer := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain")
 		w.Write(body)
@@ -70,6 +67,6 @@ func main() {
 	case len(os.Args) == 3 && os.Args[1] == "http":
 		serveHTTP(listener, os.Args[2])
 	default:
-		die("usage: go_net_server echo | http FILE")
+		die("usage: go_net_server echo | http TEXT")
 	}
 }
