@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -141,6 +142,7 @@ class load {
     const int count = epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), 0);
     if (count < 0 && errno != EINTR) fail_by_errno("epoll_wait");
     if (count <= 0) {
+      sched_yield();
       if (clock::now() - last_progress_ > patience) fail("no answer for 5 s");
       return;
     }

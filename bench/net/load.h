@@ -4,8 +4,9 @@
 // It is a closed loop: an answer is what lets the next message go. So a server that is slow gets fewer messages, and
 // the times are those of a client that waits, not of one that sends at a fixed rate.
 //
-// The thread never sleeps: it asks epoll without waiting. A client that slept would have to be woken by the server's
-// write, which on many machines costs more than the write, and a slower server would pay that more often.
+// The thread never sleeps: it asks epoll without waiting, and yields when there is nothing, to the kernel's own threads
+// on this core. A client that slept would have to be woken by the server's write, which on many machines costs more
+// than the write, and a slower server would pay that more often.
 #pragma once
 
 #include <sys/types.h>
