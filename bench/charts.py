@@ -6,7 +6,9 @@ THEMES = {
     "tasks-and-channels": ("yield", "spawn", "mutex", "pingpong", "unbuffered", "buffered", "select"),
     "programs": ("skynet", "sieve", "ring", "sleep", "pipeline", "fanout", "matrix"),
     "latency-and-resources": ("go_compute", "spawn_burst", "wake", "short", "submit", "parked", "idle"),
+    "network": ("echo", "http"),
 }
+HIGHER_IS_BETTER = ("requests_per_s",)  # turned over, so that in all bars less is better
 # One for each peer that there can be; told apart by everybody.
 COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555"]
 
@@ -58,13 +60,19 @@ def draw(lines, folder, base):
 
 
 def name(row, figure):
+    if figure in HIGHER_IS_BETTER:
+        return f"{row}, 1 / {figure}"
     return row if figure == "ns_per_op" else f"{row}, {figure}"
+
+
+def cost(line):
+    return 1 / line["ratio"] if line["figure"] in HIGHER_IS_BETTER else line["ratio"]
 
 
 def draw_bars(axis, lines, labels, peers):
     width = 0.8 / len(peers)  # the bars of one label take 0.8 of its place
     for index, peer in enumerate(peers):
-        places = {(line["row"], line["figure"]): line["ratio"] for line in lines if line["peer"] == peer}
+        places = {(line["row"], line["figure"]): cost(line) for line in lines if line["peer"] == peer}
         at = [i + (index - (len(peers) - 1) / 2) * width for i, label in enumerate(labels) if label in places]
         ratios = [places[label] for label in labels if label in places]
         # A bar begins at 1, so that better goes to the left and worse to the right.

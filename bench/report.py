@@ -4,7 +4,8 @@
 usage: bench/report.py [RUN.json]            writes table.csv, table.md and the charts beside the run
        bench/report.py --publish [RUN.json]  also puts the run into docs/benchmarks.md and its charts beside that
 
-The run is the newest in bench/results/ by default. A ratio is the median of the ratios to Go in the same round.
+The run is the newest in bench/results/ by default. A ratio is the median of the ratios to Go in the same round; network
+rows have a second one, to the peer that does the row without tasks: its limit.
 """
 
 import argparse
@@ -15,13 +16,15 @@ import sys
 from pathlib import Path
 
 import charts
+from net.rows import FIGURES as NET_FIGURES
+from net.rows import LIMITS
 
 BENCH = Path(__file__).resolve().parent
 PAGE = BENCH.parent / "docs" / "benchmarks.md"
 MARKS = ("<!-- run: begin -->", "<!-- run: end -->")  # bench/report.py --publish replaces what is between
 BASE = "go"  # the peer that the ratios are to
 
-# The figures of a row, where they are not the time per operation alone. Lower is better in all.
+# The figures of a row, where they are not the time per operation alone. Lower is better, but for requests_per_s.
 FIGURES = {
     "skynet": ["wall_ms", "peak_rss_kb"],
     "sieve": ["wall_ms"],
@@ -34,7 +37,7 @@ FIGURES = {
     "short_sleep": ["p50_late_us", "p99_late_us"],
     "parked_memory": ["bytes_per_task", "ns_per_op"],
     "idle": ["cpu_us_per_s", "context_switches"],
-}
+} | dict.fromkeys(LIMITS, NET_FIGURES)
 DEFAULT_FIGURES = ["ns_per_op"]
 SPEEDUP_ROWS = ["pipeline20us", "fanout_cpu", "matrix"]
 
@@ -64,6 +67,7 @@ def table(runs):
     for row, processors in sorted(places, key=lambda place: (order.index(place[0]), place[1])):
         peers = unique(r["peer"] for r in runs if (r["row"], r["processors"]) == (row, processors))
         base = good_runs(runs, row, processors, BASE)
+        limit = good_runs(runs, row, processors, LIMITS.get(row))
         for figure in FIGURES.get(row, DEFAULT_FIGURES):
             for peer in peers:
                 line = {"row": row, "processors": processors, "figure": figure, "peer": peer}
@@ -73,6 +77,7 @@ def table(runs):
                     line |= {"median": statistics.median(values), "min": min(values), "rounds": len(values)}
                     line["cpu_per_wall"] = statistics.median(r["cpu_ms"] / r["wall_ms"] for r in records)
                     line["ratio"] = median_ratio(records, base, figure)
+                    line["ratio_to_limit"] = median_ratio(records, limit, figure)
                 else:
                     mine = (row, processors, peer)
                     line["failed"] = next(
@@ -88,15 +93,16 @@ def number(value):
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def ratio_text(line):
-    ratio = line.get("ratio")
+def ratio_text(line, to="ratio"):
+    ratio = line.get(to)
     if ratio is None:
         return "-"
     return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.1g}"
 
 
 TEXT_HEAD = (
-    f"{'row':<19} {'p':>2}  {'figure':<16} {'peer':<20} {'median':>12} {'min':>12} {'cpu/wall':>8} {'/ ' + BASE:>7}"
+    f"{'row':<19} {'p':>2}  {'figure':<16} {'peer':<20} {'median':>12} {'min':>12} {'cpu/wall':>8} "
+    f"{'/ ' + BASE:>7} {'/ limit':>7}"
 )
 
 
@@ -105,7 +111,7 @@ def text_line(line):
     if "failed" in line:
         return text + "FAILED"
     numbers = f"{number(line['median']):>12} {number(line['min']):>12} {line['cpu_per_wall']:>8.2f}"
-    return text + numbers + f" {ratio_text(line):>7}"
+    return text + numbers + f" {ratio_text(line):>7} {ratio_text(line, 'ratio_to_limit'):>7}"
 
 
 def speedups(runs):
@@ -124,16 +130,56 @@ def speedups(runs):
 
 
 def markdown_table(lines, processors, title, cell):
-    """A line for each row and figure, a column for each peer; cell(line) is what stands in it."""
+    """A line for each row and figure, a column for each peer; cell(line) is what stands in it unless the row failed."""
     lines = [line for line in lines if line["processors"] == processors]
     peers = unique(line["peer"] for line in lines)
-    cells = {(line["row"], line["figure"], line["peer"]): cell(line) for line in lines}
+    text = lambda line: "failed" if "failed" in line else cell(line)  # noqa: E731
+    cells = {(line["row"], line["figure"], line["peer"]): text(line) for line in lines}
     out = [f"{title}, {processors} processor{'s' if processors > 1 else ''}:", ""]
     out.append("| row | figure | " + " | ".join(peers) + " |")
     out.append("|---|---|" + "---|" * len(peers))
     for row, figure in unique((line["row"], line["figure"]) for line in lines):
         out.append(f"| {row} | {figure} | " + " | ".join(cells.get((row, figure, p), "") for p in peers) + " |")
     return out + [""]
+
+
+def network_table(lines, limit):
+    """The network rows that have this limit."""
+    if not lines:
+        return []
+
+    def cell(line):
+        if line["figure"] == "cpu/wall":
+            return f"{line['cpu_per_wall']:.2f}"
+        return f"{number(line['median'])} ({ratio_text(line, 'ratio_to_limit')}, {ratio_text(line)})"
+
+    busy = [line | {"figure": "cpu/wall"} for line in lines if line["figure"] == NET_FIGURES[-1]]
+    title = f"Network: median, the ratios to {limit} and to {BASE} in the same rounds, and CPU time per wall time"
+    return markdown_table(lines + busy, 1, title, cell)
+
+
+def calls_text(record):
+    """The calls for a message, the most frequent first, without those that are made for less than one in 1000.
+    epoll_ctl is told in any case: that there is none of it is worth knowing."""
+    if record["check"] != "ok":
+        return record["check"]
+    calls = {"epoll_ctl": 0.0} | record["calls"]
+    failing = lambda name: record["errors"].get(name, 0)  # noqa: E731
+    told = lambda name: f" ({failing(name):.3f} of them failing)" if failing(name) >= 0.001 else ""  # noqa: E731
+    shown = [(name, calls[name]) for name in calls if calls[name] >= 0.001 or name == "epoll_ctl"]
+    return ", ".join(f"{times:.3f} {name}{told(name)}" for name, times in sorted(shown, key=lambda item: -item[1]))
+
+
+def syscalls_line(record):
+    return f"{record['row']:<19}     calls a message  {record['peer']:<20} {calls_text(record)}"
+
+
+def syscalls_table(records):
+    if not records:
+        return []
+    out = ["System calls of the server for a message, counted by strace:", ""]
+    out += ["| row | peer | calls |", "|---|---|---|"]
+    return out + [f"| {r['row']} | {r['peer']} | {calls_text(r)} |" for r in records] + [""]
 
 
 def markdown(content, lines, pictures):
@@ -148,16 +194,17 @@ def markdown(content, lines, pictures):
     ]
     for picture in pictures:
         out += [f"![{picture.stem}]({picture})", ""]
-    counts = sorted({line["processors"] for line in lines})
-    failed = "failed"
+    plain = [line for line in lines if line["row"] not in LIMITS]
+    counts = sorted({line["processors"] for line in plain})
+    middle = lambda line: f"{number(line['median'])} ({ratio_text(line)})"  # noqa: E731
+    least = lambda line: f"{number(line['min'])} ({line['cpu_per_wall']:.2f})"  # noqa: E731
     for processors in counts:
-        title = f"Median, and the ratio to {BASE} in the same rounds"
-        middle = lambda line: failed if "failed" in line else f"{number(line['median'])} ({ratio_text(line)})"
-        out += markdown_table(lines, processors, title, middle)
+        out += markdown_table(plain, processors, f"Median, and the ratio to {BASE} in the same rounds", middle)
     for processors in counts:
-        title = "Minimum, and CPU time per wall time"
-        least = lambda line: failed if "failed" in line else f"{number(line['min'])} ({line['cpu_per_wall']:.2f})"
-        out += markdown_table(lines, processors, title, least)
+        out += markdown_table(plain, processors, "Minimum, and CPU time per wall time", least)
+    for limit in unique(LIMITS.values()):
+        out += network_table([line for line in lines if LIMITS.get(line["row"]) == limit], limit)
+    out += syscalls_table(content.get("syscalls", []))
     faster = speedups(content["runs"])
     if faster:
         out += ["Speed-up of CPU work:", ""] + [f"- {line}" for line in faster] + [""]
@@ -174,7 +221,8 @@ def markdown(content, lines, pictures):
 def write(content, folder):
     """Everything about a run, beside it. Returns the table."""
     lines = table(content["runs"])
-    names = ["row", "processors", "figure", "peer", "median", "min", "cpu_per_wall", "ratio", "rounds", "failed"]
+    names = ["row", "processors", "figure", "peer", "median", "min", "cpu_per_wall", "ratio", "ratio_to_limit"]
+    names += ["rounds", "failed"]
     with open(folder / "table.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
