@@ -130,7 +130,9 @@ void file_events(outcome& out) {
   out.note("read", got).note("mask", std::to_string(event.mask)).note("watch", event.wd == watch);
   out.note("name", std::string(buffer.data() + sizeof event));
   other.join();
-  out.note("short", call([&] { return ::read(watches, buffer.data(), 3); }).value <= 0);
+  const owned_fd another = file_with(folder, "x", "another");
+  out.note("short", call([&] { return ::read(watches, buffer.data(), 3); }));
+  out.note("long", call([&] { return ::read(watches, buffer.data(), buffer.size()); }));
   ::fcntl(watches, F_SETFL, O_NONBLOCK);
   out.note("nonblocking", call([&] { return ::read(watches, buffer.data(), buffer.size()); }));
 }

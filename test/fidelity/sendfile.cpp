@@ -35,19 +35,24 @@ void to_slow_reader(outcome& out, kind of_pair, bool with_offset) {
   const temporary_folder folder;
   const std::string data = pattern(3'000'000);
   const owned_fd file = file_with(folder, data);
-  const fd_pair pair = tight_pair(of_pair);
+  fd_pair pair = tight_pair(of_pair);
+  if (of_pair == kind::pipe) {  // takes what there is room for and does not wait, unless there is none at all
+    ::fcntl(pair.near, F_SETPIPE_SZ, 4096);
+    put(pair.near, data.substr(0, 4096));
+  }
   std::string got;
   peer reader([&](peer& self) {
     self.until_blocked();
     got = get(pair.far, 100'000);
-    self.until_blocked();
-    got += get(pair.far, data.size() - got.size());
+    got += get(pair.far, data.size());
   });
   off_t offset = 0;
   const result sent = call([&] { return ::sendfile(pair.near, file, with_offset ? &offset : nullptr, data.size()); });
+  out.note("sendfile", sent).note("flags", flags_text(pair.near)).note("offset", std::to_string(offset));
+  out.note("file's", std::to_string(::lseek(file, 0, SEEK_CUR)));
+  pair.near.reset();
   reader.join();
-  out.note("sendfile", sent).note("equal", got == data).note("offset", std::to_string(offset));
-  out.note("file's", std::to_string(::lseek(file, 0, SEEK_CUR))).note("flags", flags_text(pair.near));
+  out.note("the other got", bytes_text(got));
 }
 
 void nonblocking(outcome& out, kind of_pair) {
@@ -85,6 +90,7 @@ void wrong(outcome& out) {
   const fd_pair pipe = reading_pair(kind::pipe);
   off_t offset = -5;
   put(pipe.far, "x");
+  put(pair.far, "y");
   out.note("from a socket", call([&] { return ::sendfile(pipe.far, pair.near, nullptr, 1); }));
   out.note("from a writer", call([&] { return ::sendfile(pair.near, pipe.far, nullptr, 1); }));
   out.note("negative offset", call([&] { return ::sendfile(pair.near, file, &offset, 1); }));
