@@ -251,6 +251,7 @@ void check_black_hole(const std::string& scheme, carrier by, csp_test::black_hol
   const crew_report report = csp_test::run_crew(expect, by, 20, [&](std::size_t) {
     client mine(scheme + "://127.0.0.1:" + std::to_string(hole.port()), "");
     mine.set(CURLOPT_TIMEOUT_MS, 500L);
+    mine.set(CURLOPT_SSL_VERIFYPEER, 0L);  // else each client computes for long to read all authorities of the system
     const CURLcode outcome = mine.get("/");
     expect(outcome == CURLE_OPERATION_TIMEDOUT, curl_easy_strerror(outcome));
   });
