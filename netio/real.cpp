@@ -106,8 +106,12 @@ constinit const function<int(int)> fdatasync("fdatasync");
 constinit const function<hostent*(const char*)> gethostbyname("gethostbyname");
 constinit const function<hostent*(const char*, int)> gethostbyname2("gethostbyname2");
 constinit const function<hostent*(const void*, socklen_t, int)> gethostbyaddr("gethostbyaddr");
-constinit const function<int(const char*, hostent*, char*, std::size_t, hostent**, int*)> gethostbyname_r("gethostbyname_r");
-constinit const function<int(const char*, int, hostent*, char*, std::size_t, hostent**, int*)> gethostbyname2_r("gethostbyname2_r");
-constinit const function<int(const void*, socklen_t, int, hostent*, char*, std::size_t, hostent**, int*)> gethostbyaddr_r("gethostbyaddr_r");
+constinit const function<int(const char*, hostent*, char*, std::size_t, hostent**, int*)> gethostbyname_r(
+    "gethostbyname_r");
+constinit const function<int(const char*, int, hostent*, char*, std::size_t, hostent**, int*)> gethostbyname2_r(
+    "gethostbyname2_r");
+constinit const function<int(const void*, socklen_t, int, hostent*, char*, std::size_t, hostent**, int*)>
+    gethostbyaddr_r("gethostbyaddr_r");
+constinit const function<long(long, long, long, long, long, long, long)> syscall("syscall");
 
 }  // namespace csp::inline v0::detail::real

@@ -13,16 +13,32 @@
 namespace csp::inline v0::detail::hook {
 namespace {
 
+// True when accept would wait here; for all else the real call has an answer at once.
+[[nodiscard]] bool is_listening(int fd) noexcept {
+  int listening = 0;
+  socklen_t size = sizeof listening;
+  return real::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0;
+}
+
 int accept_in_task(int fd, sockaddr* address, socklen_t* length, int flags) noexcept {
+  const auto call = [=] { return real::accept4(fd, address, length, flags); };
+  bool checked = false;
   return static_cast<int>(call_blocking(fd, io_direction::read, 0, [&]() -> ssize_t {
-    return when_ready(fd, io_direction::read, [&] { return real::accept4(fd, address, length, flags); });
+    const int fresh = when_ready(fd, io_direction::read, call);
+    if (fresh >= 0 || errno != EAGAIN || checked) {
+      return fresh;
+    }
+    checked = is_listening(fd);
+    errno = EAGAIN;
+    return checked ? -1 : call();
   }));
 }
 
 int accept_any(int fd, sockaddr* address, socklen_t* length, int flags) noexcept {
   errno_guard keep;
+  const bool emulated = in_task() && (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) == 0;
   const int fresh =
-      keep(in_task() ? accept_in_task(fd, address, length, flags) : real::accept4(fd, address, length, flags));
+      keep(emulated ? accept_in_task(fd, address, length, flags) : real::accept4(fd, address, length, flags));
   adopt(fresh, is_known(fd) ? kind_of(fd) : fd_kind::unknown);
   return fresh;
 }
@@ -44,44 +60,48 @@ int begin_connect(int fd, const sockaddr* address, socklen_t length) noexcept {
   return result;
 }
 
+// The error that has ended the attempt to connect; 0 for none.
+[[nodiscard]] int take_error(int fd) noexcept {
+  int error = 0;
+  socklen_t size = sizeof error;
+  return real::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+}
+
 int connect_in_task(int fd, const sockaddr* address, socklen_t length) noexcept {
-  const nanos limit = time_limit(fd, io_direction::write);
-  const nanos deadline = add_saturating(steady_now(), limit);
   io_options options;
-  options.deadline = deadline;
+  options.deadline = add_saturating(steady_now(), time_limit(fd, io_direction::write));
   options.foreign = !is_known(fd);
   options.sticky = true;
   io_operation operation(fd, io_direction::write, options);
-  static_cast<void>(operation.begin_try());
-  int result = begin_connect(fd, address, length);
-  if (result == 0) {
-    return 0;
-  }
-  if (errno == EAGAIN) {
-    // A local socket whose backlog is full: nothing tells when there is room. Whoever waits in the kernel is woken.
-    return offload(offload_to::lingering_calls, [&] { return real::connect(fd, address, length); });
-  }
-  while (result != 0 && errno == EINPROGRESS) {
-    if (!wait_for(operation, fd, io_direction::write)) {
-      errno = errno == EAGAIN ? EINPROGRESS : errno;  // socket(7), SO_SNDTIMEO
-      return -1;
-    }
+  bool waited = false;
+  for (;;) {
     static_cast<void>(operation.begin_try());
-    if (!looks_ready(fd, io_direction::write)) {
-      errno = EINPROGRESS;  // an edge from before the attempt
-      continue;
-    }
-    int error = 0;
-    socklen_t size = sizeof error;
-    if (real::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
+    if (const int error = waited ? take_error(fd) : 0; error != 0) {
+      // One more call leaves the socket as a blocking call does: ready for another attempt. When it was shut down while
+      // it was connecting it is so already, and the call would be that attempt.
+      if (error != ECONNRESET) {
+        static_cast<void>(begin_connect(fd, address, length));
+      }
+      errno = error;
       return -1;
     }
-    errno = error;
-    result = error == 0 ? 0 : -1;
-    break;
+    // The same after a success: it makes the socket a connected one.
+    const int result = begin_connect(fd, address, length);
+    const int error = errno;
+    if (result != 0 && error == EAGAIN) {
+      // A local socket whose backlog is full: nothing tells when there is room. Whoever waits in the kernel is woken.
+      return offload(offload_to::lingering_calls, [&] { return real::connect(fd, address, length); });
+    }
+    if (result == 0 || (error != EINPROGRESS && error != EALREADY)) {
+      operation.end_try(false);
+      return result;
+    }
+    if (!wait_for(operation, fd, io_direction::write)) {
+      errno = errno == EAGAIN ? error : errno;  // socket(7), SO_SNDTIMEO
+      return -1;
+    }
+    waited = true;
   }
-  operation.end_try(false);
-  return result;
 }
 
 }  // namespace

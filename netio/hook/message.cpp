@@ -15,13 +15,13 @@ namespace {
 /// With these the real call does not wait.
 constexpr int never_waits = MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB;
 
-// MSG_WAITALL has a meaning on streams only.
+// MSG_WAITALL has a meaning on streams only, and local ones do not wait for all that a peek could see.
 [[nodiscard]] bool waits_for_all(int fd, int flags) noexcept {
   if ((flags & MSG_WAITALL) == 0) {
     return false;
   }
   const fd_kind kind = kind_of(fd);
-  return kind == fd_kind::tcp || kind == fd_kind::stream;
+  return kind == fd_kind::tcp || (kind == fd_kind::stream && (flags & MSG_PEEK) == 0);
 }
 
 // What a short count proves only on TCP, and not for a peek.
@@ -68,7 +68,8 @@ ssize_t send_by(int fd, int flags, std::size_t size, Send send) noexcept {
   ssize_t done = 0;
   const ssize_t result = call_blocking(fd, io_direction::write, 0, [&]() -> ssize_t {
     for (;;) {
-      const ssize_t count = send(flags | MSG_DONTWAIT, done);
+      // One send of libc's would have raised no signal for an end that comes in its middle.
+      const ssize_t count = send(flags | MSG_DONTWAIT | (done != 0 ? MSG_NOSIGNAL : 0), done);
       if (count < 0) {
         return count;
       }
@@ -125,27 +126,35 @@ ssize_t send_message(int fd, const msghdr* message, int flags) noexcept {
   });
 }
 
-// recvmmsg(2): the time limit is looked at after each datagram only.
-int receive_messages(int fd, mmsghdr* messages, unsigned count, int flags, const timespec* limit) noexcept {
+// recvmmsg(2): as the kernel does, one message after another; the time limit is looked at after each of them only.
+int receive_messages(int fd, mmsghdr* messages, unsigned count, int flags, timespec* limit) noexcept {
   constexpr nanos nanos_per_second = 1'000'000'000;
-  const nanos end =
-      limit != nullptr ? add_saturating(steady_now(), nanos{limit->tv_sec} * nanos_per_second + limit->tv_nsec) : never;
+  const nanos length = limit != nullptr ? add_saturating(nanos{limit->tv_sec} * nanos_per_second, limit->tv_nsec) : 0;
+  const nanos end = limit != nullptr ? add_saturating(steady_now(), length) : never;
+  const bool all_waited_for = (flags & MSG_WAITFORONE) == 0;
+  const int step_flags = flags & ~MSG_WAITFORONE;
   unsigned done = 0;
-  const ssize_t result = call_blocking(fd, io_direction::read, 0, [&]() -> ssize_t {
-    while (done < count) {
-      const unsigned step = limit != nullptr ? 1 : count - done;
-      const int got = real::recvmmsg(fd, messages + done, step, (flags & ~MSG_WAITFORONE) | MSG_DONTWAIT, nullptr);
-      if (got < 0) {
-        return done != 0 && (flags & MSG_WAITFORONE) != 0 && errno == EAGAIN ? ssize_t{done} : -1;
-      }
-      done += static_cast<unsigned>(got);
-      if (end != never && steady_now() >= end) {
+  while (done < std::min<unsigned>(count, UIO_MAXIOV)) {
+    msghdr* const message = &messages[done].msg_hdr;
+    const ssize_t size = done == 0 || all_waited_for ? receive_message(fd, message, step_flags)
+                                                     : real::recvmsg(fd, message, step_flags | MSG_DONTWAIT);
+    if (size < 0) {
+      break;
+    }
+    messages[done++].msg_len = static_cast<unsigned>(size);
+    if (limit != nullptr) {
+      const nanos left = std::max<nanos>(end - steady_now(), 0);
+      *limit = {static_cast<std::time_t>(left / nanos_per_second), static_cast<long>(left % nanos_per_second)};
+      if (left == 0) {
         break;
       }
     }
-    return done;
-  });
-  return done != 0 ? static_cast<int>(done) : static_cast<int>(result);
+  }
+  return done != 0 ? static_cast<int>(done) : -1;
+}
+
+[[nodiscard]] bool is_valid(const timespec* limit) noexcept {
+  return limit == nullptr || (limit->tv_sec >= 0 && limit->tv_nsec >= 0 && limit->tv_nsec < 1'000'000'000);
 }
 
 }  // namespace
@@ -180,7 +189,8 @@ CSP_API ssize_t recvmsg(int fd, msghdr* message, int flags) {
 }
 
 CSP_API int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, timespec* limit) {
-  if (!hook::in_task() || messages == nullptr || count == 0 || (flags & hook::never_waits) != 0) {
+  if (!hook::in_task() || messages == nullptr || count == 0 || (flags & hook::never_waits) != 0 ||
+      !hook::is_valid(limit)) {
     return real::recvmmsg(fd, messages, count, flags, limit);
   }
   hook::errno_guard keep;

@@ -8,6 +8,7 @@
 #include "netio/hook/vector.h"
 #include "netio/real.h"
 
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include <climits>
@@ -52,6 +53,9 @@ ssize_t read_at_position(int fd, rest_of_vector& parts) noexcept {
       return ssize_t{0};
     }
     if (count < 0 && is_refused(errno)) {
+      if (is_nonblocking(fd)) {
+        return real_read(parts, 0);
+      }
       count = when_ready(fd, io_direction::read, [&] { return real_read(parts, 0); });
     }
     return count;
@@ -85,13 +89,25 @@ ssize_t write_refused(int fd, rest_of_vector& rest) noexcept {
   return offload(offload_to::lingering_calls, real_write);
 }
 
+ssize_t write_step(int fd, const rest_of_vector& rest, bool goes_on) noexcept {
+  const fd_kind kind = goes_on ? kind_of(fd) : fd_kind::unknown;
+  if (kind == fd_kind::tcp || kind == fd_kind::stream) {
+    // One write of libc's would have raised no signal for an end that comes in its middle.
+    msghdr message{};
+    message.msg_iov = rest.data();
+    message.msg_iovlen = rest.count();
+    return real::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+  return real::pwritev2(fd, rest.data(), static_cast<int>(rest.count()), at_position, RWF_NOWAIT);
+}
+
 // Everything, as a blocking write does: short only when an error or a time limit comes in the middle.
 ssize_t write_at_position(int fd, rest_of_vector& rest) noexcept {
   const auto total = static_cast<ssize_t>(rest.bytes());
   ssize_t done = 0;
   const ssize_t result = call_blocking(fd, io_direction::write, 0, [&]() -> ssize_t {
     while (done < total) {
-      ssize_t count = real::pwritev2(fd, rest.data(), static_cast<int>(rest.count()), at_position, RWF_NOWAIT);
+      ssize_t count = write_step(fd, rest, done != 0);
       if (count < 0 && (is_refused(errno) || (errno == EAGAIN && kind_of(fd) == fd_kind::file))) {
         count = write_refused(fd, rest);
       }
