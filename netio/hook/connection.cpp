@@ -13,32 +13,35 @@
 namespace csp::inline v0::detail::hook {
 namespace {
 
-// True when accept would wait here; for all else the real call has an answer at once.
-[[nodiscard]] bool is_listening(int fd) noexcept {
+// False for what never gets ready, however long one waits: the real call has an error for it.
+[[nodiscard]] bool can_accept(int fd, int flags) noexcept {
   int listening = 0;
   socklen_t size = sizeof listening;
-  return real::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0;
+  return (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) == 0 &&
+         real::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0;
 }
 
 int accept_in_task(int fd, sockaddr* address, socklen_t* length, int flags) noexcept {
-  const auto call = [=] { return real::accept4(fd, address, length, flags); };
-  bool checked = false;
+  bool tried = false;
   return static_cast<int>(call_blocking(fd, io_direction::read, 0, [&]() -> ssize_t {
+    const auto call = [&] { return real::accept4(fd, address, length, flags); };
     const int fresh = when_ready(fd, io_direction::read, call);
-    if (fresh >= 0 || errno != EAGAIN || checked) {
+    if (fresh >= 0 || errno != EAGAIN || tried) {
       return fresh;
     }
-    checked = is_listening(fd);
+    tried = true;
+    if (!can_accept(fd, flags)) {
+      return call();
+    }
     errno = EAGAIN;
-    return checked ? -1 : call();
+    return -1;
   }));
 }
 
 int accept_any(int fd, sockaddr* address, socklen_t* length, int flags) noexcept {
   errno_guard keep;
-  const bool emulated = in_task() && (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) == 0;
   const int fresh =
-      keep(emulated ? accept_in_task(fd, address, length, flags) : real::accept4(fd, address, length, flags));
+      keep(in_task() ? accept_in_task(fd, address, length, flags) : real::accept4(fd, address, length, flags));
   adopt(fresh, is_known(fd) ? kind_of(fd) : fd_kind::unknown);
   return fresh;
 }
@@ -60,48 +63,55 @@ int begin_connect(int fd, const sockaddr* address, socklen_t length) noexcept {
   return result;
 }
 
-// The error that has ended the attempt to connect; 0 for none.
-[[nodiscard]] int take_error(int fd) noexcept {
+// The outcome of an attempt, after an edge; EALREADY when that was a stray one. Another connect tells the socket that
+// its caller knows: without it a third one would not say EISCONN, or not be allowed to try again after a failure.
+int finish_connect(int fd, const sockaddr* address, socklen_t length) noexcept {
   int error = 0;
   socklen_t size = sizeof error;
-  return real::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+  if (real::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
+    return -1;
+  }
+  if (error == 0) {
+    return begin_connect(fd, address, length);
+  }
+  if (error != ECONNRESET) {  // that is a shutdown's meanwhile, which needs no more; a connect would begin anew
+    static_cast<void>(begin_connect(fd, address, length));
+  }
+  errno = error;
+  return -1;
 }
 
 int connect_in_task(int fd, const sockaddr* address, socklen_t length) noexcept {
+  const nanos limit = time_limit(fd, io_direction::write);
+  const nanos deadline = add_saturating(steady_now(), limit);
   io_options options;
-  options.deadline = add_saturating(steady_now(), time_limit(fd, io_direction::write));
+  options.deadline = deadline;
   options.foreign = !is_known(fd);
   options.sticky = true;
   io_operation operation(fd, io_direction::write, options);
-  bool waited = false;
-  for (;;) {
-    static_cast<void>(operation.begin_try());
-    if (const int error = waited ? take_error(fd) : 0; error != 0) {
-      // One more call leaves the socket as a blocking call does: ready for another attempt. When it was shut down while
-      // it was connecting it is so already, and the call would be that attempt.
-      if (error != ECONNRESET) {
-        static_cast<void>(begin_connect(fd, address, length));
-      }
-      errno = error;
-      return -1;
-    }
-    // The same after a success: it makes the socket a connected one.
-    const int result = begin_connect(fd, address, length);
-    const int error = errno;
-    if (result != 0 && error == EAGAIN) {
-      // A local socket whose backlog is full: nothing tells when there is room. Whoever waits in the kernel is woken.
-      return offload(offload_to::lingering_calls, [&] { return real::connect(fd, address, length); });
-    }
-    if (result == 0 || (error != EINPROGRESS && error != EALREADY)) {
-      operation.end_try(false);
-      return result;
-    }
-    if (!wait_for(operation, fd, io_direction::write)) {
-      errno = errno == EAGAIN ? error : errno;  // socket(7), SO_SNDTIMEO
-      return -1;
-    }
-    waited = true;
+  static_cast<void>(operation.begin_try());
+  int result = begin_connect(fd, address, length);
+  if (result == 0) {
+    return 0;
   }
+  if (errno == EAGAIN) {
+    // A local socket whose backlog is full: nothing tells when there is room. Whoever waits in the kernel is woken.
+    return offload(offload_to::lingering_calls, [&] { return real::connect(fd, address, length); });
+  }
+  // EINPROGRESS, or EALREADY when it had begun before; socket(7) has these for SO_SNDTIMEO too.
+  const int pending = errno;
+  while (result != 0 && (errno == EINPROGRESS || errno == EALREADY)) {
+    if (!wait_for(operation, fd, io_direction::write)) {
+      errno = errno == EAGAIN ? pending : errno;
+      return -1;
+    }
+    static_cast<void>(operation.begin_try());
+    result = finish_connect(fd, address, length);
+  }
+  const int error = errno;
+  operation.end_try(false);
+  errno = error;
+  return result;
 }
 
 }  // namespace

@@ -8,7 +8,6 @@
 #include "netio/hook/vector.h"
 #include "netio/real.h"
 
-#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include <climits>
@@ -53,10 +52,8 @@ ssize_t read_at_position(int fd, rest_of_vector& parts) noexcept {
       return ssize_t{0};
     }
     if (count < 0 && is_refused(errno)) {
-      if (is_nonblocking(fd)) {
-        return real_read(parts, 0);
-      }
-      count = when_ready(fd, io_direction::read, [&] { return real_read(parts, 0); });
+      const auto call = [&] { return real_read(parts, 0); };
+      count = is_nonblocking(fd) ? call() : when_ready(fd, io_direction::read, call);
     }
     return count;
   });
@@ -89,10 +86,10 @@ ssize_t write_refused(int fd, rest_of_vector& rest) noexcept {
   return offload(offload_to::lingering_calls, real_write);
 }
 
-ssize_t write_step(int fd, const rest_of_vector& rest, bool goes_on) noexcept {
-  const fd_kind kind = goes_on ? kind_of(fd) : fd_kind::unknown;
-  if (kind == fd_kind::tcp || kind == fd_kind::stream) {
-    // One write of libc's would have raised no signal for an end that comes in its middle.
+// A try to write what is left. A socket that breaks in the middle has sent a part, and then the kernel gives no
+// SIGPIPE; a pipe does get one.
+ssize_t write_now(int fd, rest_of_vector& rest, bool is_first) noexcept {
+  if (const fd_kind kind = is_first ? fd_kind::unknown : kind_of(fd); kind == fd_kind::tcp || kind == fd_kind::stream) {
     msghdr message{};
     message.msg_iov = rest.data();
     message.msg_iovlen = rest.count();
@@ -107,7 +104,7 @@ ssize_t write_at_position(int fd, rest_of_vector& rest) noexcept {
   ssize_t done = 0;
   const ssize_t result = call_blocking(fd, io_direction::write, 0, [&]() -> ssize_t {
     while (done < total) {
-      ssize_t count = write_step(fd, rest, done != 0);
+      ssize_t count = write_now(fd, rest, done == 0);
       if (count < 0 && (is_refused(errno) || (errno == EAGAIN && kind_of(fd) == fd_kind::file))) {
         count = write_refused(fd, rest);
       }

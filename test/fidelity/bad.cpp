@@ -152,12 +152,14 @@ void half_bad(outcome& out) {
   out.note("writev", call([&] { return ::writev(pair.near, parts, 3); }));
   put(pair.far, "0123456789abcdefghij");
   out.note("readv", call([&] { return ::readv(pair.near, parts, 3); }));
-  out.note("bad vector", call([&] { return ::readv(pair.near, static_cast<iovec*>(bad_address()), 2); }));
-  out.note("bad message", call([&] { return ::recvmsg(pair.near, static_cast<msghdr*>(bad_address()), 0); }));
-  out.note("bad messages",
-           call([&] { return ::recvmmsg(pair.near, static_cast<mmsghdr*>(bad_address()), 1, 0, nullptr); }));
-  out.note("bad message to send", call([&] { return ::sendmsg(pair.near, static_cast<msghdr*>(bad_address()), 0); }));
   ::munmap(pages, 8192);
+}
+
+/// The description of the buffers itself is bad.
+void bad_description(outcome& out, long (*calls)(int fd, void* bad)) {
+  const fd_pair pair = socket_pair(SOCK_STREAM);
+  put(pair.far, "hello");
+  out.note("result", call([&] { return calls(pair.near, bad_address()); }));
 }
 
 void bad_vectors(outcome& out) {
@@ -214,6 +216,22 @@ void add_bad(probe_list& list) {
     }
   }
   list.add("buffers that are half bad", half_bad);
+  struct row {
+    const char* name;
+    long (*calls)(int fd, void* bad);
+  };
+  static constexpr row rows[] = {
+      {"readv", [](int fd, void* bad) { return long{::readv(fd, static_cast<iovec*>(bad), 2)}; }},
+      {"writev", [](int fd, void* bad) { return long{::writev(fd, static_cast<iovec*>(bad), 2)}; }},
+      {"recvmsg", [](int fd, void* bad) { return long{::recvmsg(fd, static_cast<msghdr*>(bad), 0)}; }},
+      {"sendmsg", [](int fd, void* bad) { return long{::sendmsg(fd, static_cast<msghdr*>(bad), 0)}; }},
+      {"recvmmsg", [](int fd, void* bad) { return long{::recvmmsg(fd, static_cast<mmsghdr*>(bad), 1, 0, nullptr)}; }},
+      {"sendmmsg", [](int fd, void* bad) { return long{::sendmmsg(fd, static_cast<mmsghdr*>(bad), 1, 0)}; }},
+  };
+  for (const row& each : rows) {
+    list.add(std::string(each.name) + ", bad description of the buffers",
+             [&](outcome& out) { bad_description(out, each.calls); });
+  }
   list.add("bad vectors and flags", bad_vectors);
 }
 

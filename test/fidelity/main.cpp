@@ -29,6 +29,9 @@ using namespace std::chrono_literals;
 // Beyond what any probe takes on a machine that is busy with other things.
 constexpr auto probe_limit = 15s;
 
+// Seconds; beyond what all probes together take on a machine that is busy with other things.
+constexpr unsigned process_limit = 300;
+
 struct selection {
   std::size_t from = 0;
   std::size_t shard = 0;
@@ -148,6 +151,7 @@ bool parse(int argc, char** argv, selection& wanted) {
 int main(int argc, char** argv) {
   // A peer may write to what the probe has closed. Probes that look at the signal handle it themselves.
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
+  ::alarm(process_limit);  // ends the process if even the watchdog cannot
   const std::string_view how = argc > 1 ? argv[1] : "";
   const probe_list list = every_probe();
   if (how == "--list") {

@@ -96,11 +96,17 @@ void wrong(outcome& out) {
   out.note("negative offset", call([&] { return ::sendfile(pair.near, file, &offset, 1); }));
   out.note("no fd", call([&] { return ::sendfile(far_too_high_fd, file, nullptr, 1); }));
   out.note("no file", call([&] { return ::sendfile(pair.near, opaque(-1), nullptr, 1); }));
-  out.note("bad address", call([&] { return ::sendfile(pair.near, file, static_cast<off_t*>(bad_address()), 1); }));
   const owned_fd other = file_with(folder, "", "other");
   out.note("to a file", call([&] { return ::sendfile(other, file, nullptr, 5); }));
   out.note("to a reader", call([&] { return ::sendfile(pipe.near, file, nullptr, 5); }));
   out.note("from a pipe to a file", call([&] { return ::sendfile(other, pipe.near, nullptr, 1); }));
+}
+
+void bad_offset(outcome& out) {
+  const temporary_folder folder;
+  const owned_fd file = file_with(folder, "0123456789");
+  const fd_pair pair = socket_pair(SOCK_STREAM);
+  out.note("sendfile", call([&] { return ::sendfile(pair.near, file, static_cast<off_t*>(bad_address()), 1); }));
 }
 
 /// The file grows, or there is none: what is there is sent, and nothing waits.
@@ -130,6 +136,7 @@ void add_sendfile(probe_list& list) {
   }
   list.add("sendfile and a timeout", timeout);
   list.add("sendfile, wrong arguments", wrong);
+  list.add("sendfile, bad address", bad_offset);
   list.add("sendfile to nobody", nobody_reads);
 }
 
