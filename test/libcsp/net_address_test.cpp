@@ -16,15 +16,17 @@ using csp_test::on_each_topology;
 namespace net = csp::net;
 
 TEST_CASE("addresses are read from text and written as text") {
-  const auto text_of = [](const char* text, std::uint16_t port) { return net::address::parse(text, port)->to_string(); };
+  const auto text_of = [](const char* text, std::uint16_t port) {
+    return net::address::parse(text, port)->to_string();
+  };
   CHECK(text_of("1.2.3.4", 80) == "1.2.3.4:80");
   CHECK(text_of("::1", 65535) == "[::1]:65535");
   CHECK(text_of("[2001:DB8::0:7]", 1) == "[2001:db8::7]:1");
   CHECK(text_of("fe80::1%1", 2) == "[fe80::1%1]:2");
   CHECK(text_of("fe80::1%lo", 2) == "[fe80::1%1]:2");
   CHECK(text_of("0.0.0.0", 0) == "0.0.0.0:0");
-  for (const char* bad : {"", "1.2.3", "1.2.3.4.5", "256.1.1.1", "::1::", "[1.2.3.4", "localhost", "1.2.3.4 ", " 1.2.3.4",
-                          "fe80::1%", "fe80::1%no-such-if", "1.2.3.4%1", "[]"}) {
+  for (const char* bad : {"", "1.2.3", "1.2.3.4.5", "256.1.1.1", "::1::", "[1.2.3.4", "localhost", "1.2.3.4 ",
+                          " 1.2.3.4", "fe80::1%", "fe80::1%no-such-if", "1.2.3.4%1", "[]"}) {
     CAPTURE(bad);
     CHECK(net::address::parse(bad, 1).error() == std::errc::invalid_argument);
   }

@@ -26,7 +26,9 @@ TEST_CASE("close by another task ends each operation that waits") {
     const iovec piece{buffer.data(), buffer.size()};
     const std::vector<std::function<std::error_code()>> operations = {
         [&] { return line.client.read(&byte, 1).error(); },
-        [&] { return line.client.readv({&piece, 1}).error(); },
+        [&] {
+          return line.client.readv({&piece, 1}).error();
+        },
         [&] { return line.client.read_exactly(buffer.data(), buffer.size()); },
         [&] { return line.client.write_all(much); },
         [&] { return door.accept().error(); },

@@ -1,11 +1,11 @@
 // Listening sockets.
 #include "test/support/net.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <algorithm>
 #include <chrono>
-#include <fcntl.h>
 #include <string>
 #include <vector>
 

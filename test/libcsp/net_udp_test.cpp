@@ -53,7 +53,8 @@ TEST_CASE("what does not fit is cut and said so; what is too long is not sent") 
     expect(sender.send("fits").value() == 4, "sent");
     const auto whole = box.receive_from(small, sizeof small).value();
     expect(whole.size == 4 && !whole.truncated, "the next one is whole");
-    expect(sender.send("too long").value() == 8 && box.receive(small, sizeof small).value() == 4, "receive() says less");
+    expect(sender.send("too long").value() == 8 && box.receive(small, sizeof small).value() == 4,
+           "receive() says less");
     expect(sender.send(std::string(70'000, 'x')).error() == std::errc::message_size, "too long");
     expect(box.send("nobody").error() == std::errc::destination_address_required, "not connected");
   });
