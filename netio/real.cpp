@@ -14,7 +14,14 @@ module module_of(const void* address) noexcept {
   return {info.dli_fbase, info.dli_fname != nullptr ? info.dli_fname : "?"};
 }
 
-module module_in_force(const char* name) noexcept { return module_of(dlsym(RTLD_DEFAULT, name)); }
+module module_in_force(const char* name) noexcept {
+  const module found = module_of(dlsym(RTLD_DEFAULT, name));
+  // Twice: the first call hands out the text of an error, the second frees it. Else the thread's next dlsym() would,
+  // perhaps for another task.
+  static_cast<void>(dlerror());
+  static_cast<void>(dlerror());
+  return found;
+}
 
 void* look_up(const char* name) noexcept {
   // The next definition after ours: an interceptor of a sanitizer, or the C library's. A shared libcsp may come before
