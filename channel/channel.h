@@ -113,7 +113,7 @@ class CSP_API channel_base {
 };
 
 template <class T>
-class channel final : public channel_base {
+class channel : public channel_base {
   static_assert(std::is_nothrow_move_constructible_v<T>,
                 "csp::chan<T>: moving a T must not throw, so that handing a value over cannot fail; mark its move "
                 "constructor noexcept, or send a std::unique_ptr<T>");
@@ -190,7 +190,7 @@ class channel final : public channel_base {
     static_cast<std::optional<T>*>(value)->emplace(std::move(*static_cast<T*>(sender.slot)));
   }
 
- private:
+ protected:
   ~channel() override {
     if (ring_ != nullptr) {
       while (count_.get() != 0) {
@@ -200,6 +200,7 @@ class channel final : public channel_base {
     }
   }
 
+ private:
   CSP_ALWAYS_INLINE attempt try_send_locked(T& value, handoff& result) noexcept {
     if (closed_.get()) [[unlikely]] {
       return attempt::closed;

@@ -7,8 +7,10 @@
 #include <libcsp/go.h>
 #include <libcsp/inspect.h>
 #include <libcsp/net.h>
+#include <libcsp/readiness.h>
 #include <libcsp/run.h>
 #include <libcsp/select.h>
+#include <libcsp/signals.h>
 #include <libcsp/sync.h>
 #include <libcsp/time.h>
 #include <libcsp/version.h>
