@@ -1,0 +1,48 @@
+// A program of ours that serves on loopback, started and ended by a test.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace csp_test {
+
+/// The path of an example or test program of this build.
+std::string example_path(const std::string& name);
+
+/// A running program that prints "listening on 127.0.0.1:PORT" as its first line. It dies with the thread that made it.
+/// For plain threads outside of csp::run.
+class service {
+ public:
+  using environment = std::vector<std::pair<std::string, std::string>>;
+
+  /// Starts `command` and waits until it listens. \throws std::runtime_error when it does not within 30 seconds
+  explicit service(const std::vector<std::string>& command, const environment& more = {});
+  /// Kills it, when it has not ended.
+  ~service();
+  service(const service&) = delete;
+  service& operator=(const service&) = delete;
+
+  [[nodiscard]] int port() const noexcept { return port_; }
+  [[nodiscard]] pid_t id() const noexcept { return id_; }
+  void send(int signal) const noexcept;
+  /// Waits until it has ended, and kills it after `limit`. Its status as waitpid(2) gives it. Once.
+  int end(std::chrono::milliseconds limit = std::chrono::seconds(30));
+  /// What it has written on stderr so far.
+  [[nodiscard]] std::string errors() const;
+  /// What it has written on stdout after the first line; after end().
+  [[nodiscard]] std::string output();
+
+ private:
+  void read_port();
+
+  pid_t id_ = -1;
+  int output_ = -1;  // a pipe
+  int errors_ = -1;  // a file in memory
+  int port_ = 0;
+};
+
+}  // namespace csp_test
