@@ -261,7 +261,7 @@ void check_black_hole(const std::string& scheme, carrier by, csp_test::black_hol
 
 void check_all_work(transport how) {
   if (const auto to = csp_test::start_nginx(how)) {
-    for (const carrier by : csp_test::all_carriers()) {
+    for (const carrier by : csp_test::all_carriers) {
       check_work(*to, how, by, by.threads() ? 20 : 200);
     }
   }
@@ -269,7 +269,7 @@ void check_all_work(transport how) {
 
 void check_all_overlap(transport how) {
   if (const auto to = csp_test::start_nginx(how)) {
-    for (const carrier by : csp_test::narrow_carriers()) {
+    for (const carrier by : csp_test::narrow_carriers) {
       check_overlap(*to, how, by);
       check_slow_answer(*to, how, by);
     }
@@ -277,7 +277,7 @@ void check_all_overlap(transport how) {
 }
 
 void check_all_killed(transport how) {
-  for (const carrier by : csp_test::all_carriers()) {
+  for (const carrier by : csp_test::all_carriers) {
     if (const auto to = csp_test::start_nginx(how)) {
       check_killed(*to, how, by);
     }
@@ -301,7 +301,7 @@ TEST_CASE("curl: a TLS server that is killed gives each client libcurl's own err
 }
 
 TEST_CASE("curl: a black hole is left on time") {
-  for (const carrier by : csp_test::narrow_carriers()) {
+  for (const carrier by : csp_test::narrow_carriers) {
     check_black_hole("http", by, csp_test::black_hole_kind::silent);
     check_black_hole("https", by, csp_test::black_hole_kind::silent);
     check_black_hole("http", by, csp_test::black_hole_kind::full);

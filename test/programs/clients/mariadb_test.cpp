@@ -267,7 +267,7 @@ void check_black_hole(carrier by) {
 
 TEST_CASE("mariadb: many clients at once, each answer exact") {
   if (const auto to = csp_test::start_mariadb()) {
-    for (const carrier by : csp_test::all_carriers()) {
+    for (const carrier by : csp_test::all_carriers) {
       check_work(*to, by, by.threads() ? 20 : 200);
     }
   }
@@ -275,7 +275,7 @@ TEST_CASE("mariadb: many clients at once, each answer exact") {
 
 TEST_CASE("mariadb: sleeps on the server overlap") {
   if (const auto to = csp_test::start_mariadb()) {
-    for (const carrier by : csp_test::narrow_carriers()) {
+    for (const carrier by : csp_test::narrow_carriers) {
       check_overlap(*to, by);
       check_slow_answer(*to, by);
     }
@@ -283,7 +283,7 @@ TEST_CASE("mariadb: sleeps on the server overlap") {
 }
 
 TEST_CASE("mariadb: a server that is killed gives each client libmariadb's own error") {
-  for (const carrier by : csp_test::all_carriers()) {
+  for (const carrier by : csp_test::all_carriers) {
     if (const auto to = csp_test::start_mariadb()) {
       check_killed(*to, by);
     }
@@ -291,7 +291,7 @@ TEST_CASE("mariadb: a server that is killed gives each client libmariadb's own e
 }
 
 TEST_CASE("mariadb: a black hole is left on time") {
-  for (const carrier by : csp_test::narrow_carriers()) {
+  for (const carrier by : csp_test::narrow_carriers) {
     check_black_hole(by);
   }
 }

@@ -250,7 +250,7 @@ void check_black_hole(carrier by) {
 
 TEST_CASE("postgresql: many clients at once, each answer exact") {
   if (const auto to = csp_test::start_postgresql()) {
-    for (const carrier by : csp_test::all_carriers()) {
+    for (const carrier by : csp_test::all_carriers) {
       check_work(*to, by, by.threads() ? 20 : 200);
     }
   }
@@ -258,14 +258,14 @@ TEST_CASE("postgresql: many clients at once, each answer exact") {
 
 TEST_CASE("postgresql: sleeps on the server overlap") {
   if (const auto to = csp_test::start_postgresql()) {
-    for (const carrier by : csp_test::narrow_carriers()) {
+    for (const carrier by : csp_test::narrow_carriers) {
       check_overlap(*to, by);
     }
   }
 }
 
 TEST_CASE("postgresql: a server that is killed gives each client libpq's own error") {
-  for (const carrier by : csp_test::all_carriers()) {
+  for (const carrier by : csp_test::all_carriers) {
     if (const auto to = csp_test::start_postgresql()) {
       check_killed(*to, by);
     }
@@ -273,7 +273,7 @@ TEST_CASE("postgresql: a server that is killed gives each client libpq's own err
 }
 
 TEST_CASE("postgresql: a black hole is left on time") {
-  for (const carrier by : csp_test::narrow_carriers()) {
+  for (const carrier by : csp_test::narrow_carriers) {
     check_black_hole(by);
   }
 }
