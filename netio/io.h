@@ -4,6 +4,8 @@
 
 #include "netio/netpoller.h"
 #include "sched/base/clock.h"
+#include "sched/base/tls.h"
+#include "sched/scheduler_core.h"
 
 #include <sys/types.h>
 #include <cerrno>
@@ -23,10 +25,40 @@ struct io_options {
 /// Where an operation can wait: in the poller of its scheduler, in poll(2) because there is none, or not at all.
 enum class [[nodiscard]] io_place : std::uint8_t{poller, thread, nowhere};
 
+/// While it lives, the calling task comes back to this thread when it waits. Nothing in a plain thread.
+class stay_on_thread {
+ public:
+  explicit CSP_ALWAYS_INLINE stay_on_thread(bool wanted) noexcept {
+    processor* const here = this_processor();
+    if (wanted && here != nullptr && here->current() != nullptr && here->current()->home == nullptr) {
+      held_ = here->current();
+      held_->home = here;
+      here->hold(1);
+    }
+  }
+  CSP_ALWAYS_INLINE ~stay_on_thread() {
+    if (held_ != nullptr) {
+      held_->home = nullptr;
+      this_processor()->hold(-1);
+    }
+  }
+  stay_on_thread(const stay_on_thread&) = delete;
+  stay_on_thread& operator=(const stay_on_thread&) = delete;
+
+ private:
+  task* held_ = nullptr;
+};
+
 /// One operation on one direction of a file descriptor; lives in the frame of the call.
 class CSP_API io_operation {
  public:
-  io_operation(int fd, io_direction way, const io_options& options) noexcept;
+  CSP_ALWAYS_INLINE io_operation(int fd, io_direction way, const io_options& options) noexcept
+      : fd_(fd), way_(way), options_(options) {
+    const processor* const here = this_processor();
+    poller* const source = here != nullptr ? here->core().io() : nullptr;
+    poller_ = source != nullptr ? static_cast<netpoller*>(source) : netpoller::of_caller();
+    entry_ = poller_ != nullptr ? poller_->at(fd) : nullptr;
+  }
   io_operation(const io_operation&) = delete;
   io_operation& operator=(const io_operation&) = delete;
 
@@ -47,6 +79,20 @@ class CSP_API io_operation {
   /// After a try that said EAGAIN: waits until another one is worth it. `failed`: errno says why nobody can wait.
   io_wait wait();
 
+  /// True when edges come in already: then the wait may be wait_for_edge() alone. Who gives the number up, or nudges
+  /// it, after begin_try() ends that wait.
+  [[nodiscard]] CSP_ALWAYS_INLINE bool is_watched() const noexcept {
+    // acquire: as in netpoller::watch().
+    return entry_ != nullptr && entry_->wants(way_).load(std::memory_order_acquire) && !options_.foreign;
+  }
+  /// The wait itself; inlined, for a switch of stacks makes each return above it a mispredicted one (switch_task.h).
+  CSP_ALWAYS_INLINE io_wait wait_for_edge() {
+    waited_ = true;
+    const stay_on_thread stay(options_.sticky);
+    return entry_->side(way_).wait(seen_, way_ == io_direction::read ? wait_kind::readable : wait_kind::writable,
+                                   options_.deadline);
+  }
+
   /// After a try that succeeded. `drained`: it moved less than was asked, on a stream, so the next one can wait at
   /// once.
   void end_try(bool drained) noexcept {
@@ -54,7 +100,7 @@ class CSP_API io_operation {
       return;
     }
     readiness& side = entry_->side(way_);
-    if (drained && entry_->registered.load(std::memory_order_relaxed) &&
+    if (drained && entry_->wants(way_).load(std::memory_order_relaxed) &&
         !entry_->unusual.load(std::memory_order_relaxed)) {
       side.note_drained(seen_);
     }
@@ -65,14 +111,13 @@ class CSP_API io_operation {
 
  private:
   [[nodiscard]] io_wait wait_without_poller() noexcept;
-  [[nodiscard]] io_wait wait_in(readiness& side);
 
   const int fd_;
   const io_direction way_;
   bool waited_ = false;
   const io_options& options_;
-  netpoller* poller_;
-  descriptor* entry_;  // null: there is no poller, or the number is out of its range
+  netpoller* poller_ = nullptr;
+  descriptor* entry_ = nullptr;  // null: there is no poller, or the number is out of its range
   std::uint32_t seen_ = 0;
 };
 
@@ -108,17 +153,5 @@ ssize_t io_retry(int fd, io_direction way, const io_options& options, std::size_
     }
   }
 }
-
-/// While it lives, the calling task comes back to this thread when it waits. Nothing in a plain thread.
-class CSP_API stay_on_thread {
- public:
-  explicit stay_on_thread(bool wanted) noexcept;
-  ~stay_on_thread();
-  stay_on_thread(const stay_on_thread&) = delete;
-  stay_on_thread& operator=(const stay_on_thread&) = delete;
-
- private:
-  task* held_ = nullptr;
-};
 
 }  // namespace csp::inline v0::detail

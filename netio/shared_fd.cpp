@@ -138,8 +138,7 @@ bool shared_fd::may_still_wait() noexcept {
   return false;
 }
 
-bool shared_fd::wait(io_operation& operation, io_direction way, io_options& options) {
-  in_a_row_.set(0);
+bool shared_fd::wait_unwatched(io_operation& operation, io_direction way, io_options& options) {
   switch (operation.prepare()) {
     case io_place::thread:
       return wait_in_thread(way, way == io_direction::read ? POLLIN : POLLOUT, never);

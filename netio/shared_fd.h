@@ -138,7 +138,17 @@ class CSP_API shared_fd {
   /// False, with errno ETIMEDOUT: the deadline has passed already.
   [[nodiscard]] bool is_in_time(io_direction way) const noexcept;
   /// After an attempt that said EAGAIN: true when another one is worth it; else errno says why. Throws canceled.
-  [[nodiscard]] bool wait(io_operation& operation, io_direction way, io_options& options);
+  [[nodiscard]] CSP_ALWAYS_INLINE bool wait(io_operation& operation, io_direction way, io_options& options) {
+    in_a_row_.set(0);
+    if (!operation.is_watched()) [[unlikely]] {
+      return wait_unwatched(operation, way, options);
+    }
+    options.deadline = deadline(way);
+    const io_wait outcome = operation.wait_for_edge();
+    return outcome == io_wait::ready || go_on_after(outcome, way);
+  }
+  /// The same the first time: registers it, or finds that there is no poller for it.
+  [[nodiscard]] bool wait_unwatched(io_operation& operation, io_direction way, io_options& options);
   /// The same in poll(2). `events`: what to wait for, or 0 to sleep until `limit`.
   [[nodiscard]] bool wait_in_thread(io_direction way, short events, nanos limit);
   /// After prepare(): false, with errno EBADF, when it has been closed; else a close() will find us waiting.
