@@ -63,6 +63,9 @@ result<address> address::parse(std::string_view text, std::uint16_t port) {
   }
   const std::size_t percent = text.find('%');
   const std::string plain(text.substr(0, percent));
+  if (text.find('\0') != std::string_view::npos) {
+    return error(std::errc::invalid_argument);
+  }
   sockaddr_in four{};
   if (percent == std::string_view::npos && inet_pton(AF_INET, plain.c_str(), &four.sin_addr) == 1) {
     four.sin_family = AF_INET;
@@ -70,7 +73,7 @@ result<address> address::parse(std::string_view text, std::uint16_t port) {
     return from_native(reinterpret_cast<const sockaddr*>(&four), sizeof four);
   }
   sockaddr_in6 six{};
-  if (plain.find('\0') != std::string::npos || inet_pton(AF_INET6, plain.c_str(), &six.sin6_addr) != 1) {
+  if (inet_pton(AF_INET6, plain.c_str(), &six.sin6_addr) != 1) {
     return error(std::errc::invalid_argument);
   }
   if (percent != std::string_view::npos && !parse_scope(std::string(text.substr(percent + 1)), six.sin6_scope_id)) {

@@ -29,6 +29,13 @@ constinit std::array<std::atomic<netpoller*>, most_pollers> pollers{};
 constinit std::atomic<std::size_t> pollers_end{0};  // no poller is at this place or after it
 constinit std::mutex pollers_lock;
 
+/// How far ahead deliver() prefetches: some 50 ns an event, against some 100 ns from memory each.
+constexpr int nodes_ahead = 4;
+constexpr int descriptors_ahead = 8;
+
+[[nodiscard]] constexpr int number_of(std::uint64_t key) noexcept {
+  return static_cast<int>(static_cast<std::uint32_t>(key));
+}
 [[nodiscard]] constexpr std::uint64_t key_of(int fd, std::uint32_t generation) noexcept {
   return std::uint64_t{generation} << 32 | static_cast<std::uint32_t>(fd);
 }
@@ -279,7 +286,16 @@ std::uint32_t netpoller::deliver(processor* here) noexcept {
   if (here != nullptr) {
     here->begin_delivery();
   }
+  // The descriptor, and then the node on the waiting stack, are brought from memory some events ahead: with a thousand
+  // connections each is a cache miss, and the stack a miss of the address translation besides.
+  const auto descriptor_of = [this, events](int i) {
+    return i < found_ ? descriptors_.find(number_of(events[i].data.u64)) : nullptr;
+  };
   for (int i = 0; i < found_; ++i) {
+    __builtin_prefetch(descriptor_of(i + descriptors_ahead));
+    if (const descriptor* const soon = descriptor_of(i + nodes_ahead)) {
+      soon->in.prefetch();
+    }
     if (events[i].data.u64 != bell_key) {
       dispatch(events[i].data.u64, events[i].events);
       ++count;
@@ -293,7 +309,7 @@ std::uint32_t netpoller::deliver(processor* here) noexcept {
 }
 
 void netpoller::dispatch(std::uint64_t key, std::uint32_t what) noexcept {
-  descriptor* const entry = descriptors_.find(static_cast<int>(static_cast<std::uint32_t>(key)));
+  descriptor* const entry = descriptors_.find(number_of(key));
   if (entry == nullptr || entry->generation.load(std::memory_order_relaxed) != static_cast<std::uint32_t>(key >> 32)) {
     return;  // of a registration that was given up meanwhile
   }

@@ -14,7 +14,14 @@ module module_of(const void* address) noexcept {
   return {info.dli_fbase, info.dli_fname != nullptr ? info.dli_fname : "?"};
 }
 
-module module_in_force(const char* name) noexcept { return module_of(dlsym(RTLD_DEFAULT, name)); }
+module module_in_force(const char* name) noexcept {
+  const module found = module_of(dlsym(RTLD_DEFAULT, name));
+  // Twice: the first call hands out the text of an error, the second frees it. Else the thread's next dlsym() would,
+  // perhaps for another task.
+  static_cast<void>(dlerror());
+  static_cast<void>(dlerror());
+  return found;
+}
 
 void* look_up(const char* name) noexcept {
   // The next definition after ours: an interceptor of a sanitizer, or the C library's. A shared libcsp may come before
@@ -106,8 +113,12 @@ constinit const function<int(int)> fdatasync("fdatasync");
 constinit const function<hostent*(const char*)> gethostbyname("gethostbyname");
 constinit const function<hostent*(const char*, int)> gethostbyname2("gethostbyname2");
 constinit const function<hostent*(const void*, socklen_t, int)> gethostbyaddr("gethostbyaddr");
-constinit const function<int(const char*, hostent*, char*, std::size_t, hostent**, int*)> gethostbyname_r("gethostbyname_r");
-constinit const function<int(const char*, int, hostent*, char*, std::size_t, hostent**, int*)> gethostbyname2_r("gethostbyname2_r");
-constinit const function<int(const void*, socklen_t, int, hostent*, char*, std::size_t, hostent**, int*)> gethostbyaddr_r("gethostbyaddr_r");
+constinit const function<int(const char*, hostent*, char*, std::size_t, hostent**, int*)> gethostbyname_r(
+    "gethostbyname_r");
+constinit const function<int(const char*, int, hostent*, char*, std::size_t, hostent**, int*)> gethostbyname2_r(
+    "gethostbyname2_r");
+constinit const function<int(const void*, socklen_t, int, hostent*, char*, std::size_t, hostent**, int*)>
+    gethostbyaddr_r("gethostbyaddr_r");
+constinit const function<long(long, long, long, long, long, long, long)> syscall("syscall");
 
 }  // namespace csp::inline v0::detail::real

@@ -136,6 +136,8 @@ extern CSP_API const function<hostent*(const char*, int)> gethostbyname2;
 extern CSP_API const function<hostent*(const void*, socklen_t, int)> gethostbyaddr;
 extern CSP_API const function<int(const char*, hostent*, char*, std::size_t, hostent**, int*)> gethostbyname_r;
 extern CSP_API const function<int(const char*, int, hostent*, char*, std::size_t, hostent**, int*)> gethostbyname2_r;
-extern CSP_API const function<int(const void*, socklen_t, int, hostent*, char*, std::size_t, hostent**, int*)> gethostbyaddr_r;
+extern CSP_API const function<int(const void*, socklen_t, int, hostent*, char*, std::size_t, hostent**, int*)>
+    gethostbyaddr_r;
+extern CSP_API const function<long(long, long, long, long, long, long, long)> syscall;
 
 }  // namespace csp::inline v0::detail::real

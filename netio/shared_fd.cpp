@@ -3,8 +3,10 @@
 #include "netio/real.h"
 #include "sched/park.h"
 
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <algorithm>
 #include <climits>
 #include <memory>
@@ -27,6 +29,17 @@ shared_fd_owner shared_fd::adopt(int fd) {
     throw std::bad_alloc();
   }
   return shared_fd_owner(self);
+}
+
+shared_fd::transport shared_fd::find_transport() noexcept {
+  const int error = errno;
+  int protocol = 0;
+  socklen_t size = sizeof protocol;
+  static_cast<void>(real::getsockopt(fd_, SOL_SOCKET, SO_PROTOCOL, &protocol, &size));
+  const transport found = protocol == IPPROTO_TCP ? transport::tcp : transport::other;
+  transport_.set(found);
+  errno = error;
+  return found;
 }
 
 // --- the end

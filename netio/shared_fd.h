@@ -154,6 +154,15 @@ class CSP_API shared_fd {
     }
   }
   void give_turn();
+  /// True on TCP. A local stream's read ends early where descriptors were sent along, whether we take them or not, so
+  /// there a short count proves nothing.
+  [[nodiscard]] bool short_means_drained() noexcept {
+    const transport known = transport_.get();
+    return (known == transport::unknown ? find_transport() : known) == transport::tcp;
+  }
+
+  enum class transport : std::uint8_t { unknown, tcp, other };
+  transport find_transport() noexcept;
 
   static constexpr std::uint64_t closed_bit = std::uint64_t{1} << 63;
   static constexpr std::uint64_t released_bit = std::uint64_t{1} << 62;
@@ -168,6 +177,7 @@ class CSP_API shared_fd {
   std::atomic<std::uint64_t> word_{owned_bit};  // operations under way, and the bits
   const int fd_;
   relaxed<std::uint32_t> in_a_row_;
+  relaxed<transport> transport_;
   std::atomic<nanos> deadlines_[2]{never, never};
   std::mutex bells_lock_;
   bell* bells_ = nullptr;  // guarded by bells_lock_
@@ -187,7 +197,7 @@ ssize_t shared_fd::retry(io_direction way, std::size_t asked, Attempt attempt) {
     if (operation.begin_try()) {
       const ssize_t result = attempt(fd_);
       if (result >= 0) [[likely]] {
-        operation.end_try(result > 0 && static_cast<std::size_t>(result) < asked);
+        operation.end_try(result > 0 && static_cast<std::size_t>(result) < asked && short_means_drained());
         return result;
       }
       if (errno == EINTR) {

@@ -155,9 +155,11 @@ bool signal_hub::collect(const signal_subscription& own) noexcept {
   static_cast<void>(real::read(bell(), &rings, sizeof rings));
   // seq_cst, and after the bell: who raises something from here on rings after it.
   signal_set came = raised_.exchange(0, std::memory_order_seq_cst);
-  signalfd_siginfo taken{};
-  while (real::read(pending_, &taken, sizeof taken) == sizeof taken) {
-    came |= signal_bit(static_cast<int>(taken.ssi_signo));
+  // One read: when they come faster than we go, what there is must be handed on now and then.
+  std::array<signalfd_siginfo, 16> taken;
+  const ssize_t bytes = real::read(pending_, taken.data(), sizeof taken);
+  for (std::size_t i = 0; bytes > 0 && i < static_cast<std::size_t>(bytes) / sizeof taken[0]; ++i) {
+    came |= signal_bit(static_cast<int>(taken[i].ssi_signo));
   }
   for (signal_subscription* const each : subscribers_) send(*each, came);
   return own.unsent != 0;

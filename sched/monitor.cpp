@@ -5,6 +5,7 @@
 #include "sched/scheduler_core.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <ctime>
 
 namespace csp::inline v0::detail {
@@ -20,6 +21,8 @@ constexpr unsigned quiet_looks_before_slower = 16;
 /// A processor whose tasks run for so long each, while another one waits in line, has work for a sleeper. What it
 /// makes ready in its `next` slot wakes nobody.
 constexpr nanos long_run = 5'000;
+/// A wait for a thread's lock that lasts so long is told: no well-kept lock is held for so long.
+constexpr nanos long_futex_wait = 1'000 * millisecond;
 /// When all processors compute on and nobody has asked the poller for so long, the monitor sends a sleeper or asks.
 constexpr nanos longest_unpolled = millisecond;
 
@@ -82,7 +85,7 @@ bool watcher::is_stuck(processor& subject, sample& seen, nanos now, bool& attend
     if (switches != seen.switches && core_.idle.parked() != 0 && subject.has_work(now)) {
       attend |= now - seen.since >= long_run * static_cast<nanos>(switches - seen.switches);
     }
-    seen = {switches, now, subject.thread_cpu_time(), false};
+    seen = {switches, now, subject.thread_cpu_time(), false, false};
     if (subject.timers.earliest() <= now) {
       subject.request_chores();
     }
@@ -94,7 +97,23 @@ bool watcher::is_stuck(processor& subject, sample& seen, nanos now, bool& attend
   subject.request_chores();
   attend = true;
   seen.stuck = now - seen.since >= stuck_after;
+  tell_of_futex_wait(subject, seen, now);
   return seen.stuck;
+}
+
+void watcher::tell_of_futex_wait(const processor& subject, sample& seen, nanos now) {
+  const task* const running = subject.current();
+  if (seen.told || running == nullptr || now - seen.since < long_futex_wait ||
+      !waits_for_futex(subject.thread_number())) {
+    return;
+  }
+  seen.told = true;
+  char description[256];
+  describe_task(*running, description, sizeof description);
+  std::fprintf(stderr,
+               "csp: processor %u has been blocked for a second in a futex wait, a std::mutex for instance, in %s, "
+               "while other tasks wait for it; was the lock held over an operation that parks?\n",
+               subject.index(), description);
 }
 
 void watcher::look() {

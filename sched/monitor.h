@@ -51,6 +51,7 @@ class watcher {
     nanos since = 0;     // when the switches were seen first
     nanos cpu_time = 0;  // of its thread, then
     bool stuck = false;
+    bool told = false;  // that it waits for a futex
   };
 
   void look();
@@ -58,6 +59,9 @@ class watcher {
   [[nodiscard]] bool is_stuck(processor& subject, sample& seen, nanos now, bool& attend);
   /// Looks after the poller when nobody does; true when a sleeping processor should.
   [[nodiscard]] bool poller_is_left_alone(nanos now);
+  /// Tells on stderr when a stuck processor's task waits for a lock of its thread's, which its holder may never release
+  /// since it waits for this very thread. Once for each such wait.
+  void tell_of_futex_wait(const processor& subject, sample& seen, nanos now);
   void add_spares(unsigned stuck, nanos now);
   [[nodiscard]] bool may_doze() noexcept;
   void wake_from_doze() noexcept;

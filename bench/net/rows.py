@@ -5,6 +5,7 @@ A peer here has what bench/run's Peer has (name, rows, has, measure), and starts
 
 import contextlib
 import json
+import re
 import socket
 import subprocess
 import tempfile
@@ -21,7 +22,6 @@ LIMITS = dict.fromkeys(ECHO, "epoll_loop") | dict.fromkeys(HTTP, "nginx")
 
 SECONDS = 2.0  # of measured load, at scale 1
 WARM_UP = 0.3  # until buffers, caches and the kernel's estimates of a connection have settled
-BODY = b"hello, world\n"  # what every HTTP server answers on /
 
 
 def run_pinned(command, timeout):
@@ -83,41 +83,30 @@ class EchoPeer(NetPeer):
 
 class HttpPeer(NetPeer):
     rows = list(HTTP)
+    text = b"hello, world\n"  # what every server answers on /: bench/run sets it to that of the example
 
     def load(self, server, row, scale, timeout):
         seconds = max(1, round(SECONDS * scale))  # wrk knows whole ones only
         connections = HTTP[row]
-        size = self.fetch(server)
+        size = self.expect_text(server)
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", Path(__file__).with_name("wrk_report.lua")]
         before = server.cpu_ms()
         told = run_pinned([*command, f"http://127.0.0.1:{server.port}/"], timeout)
         cpu_ms = server.cpu_ms() - before
         self.check(told, size * connections, size)
-        self.fetch(server)
+        self.expect_text(server)
         wall_ms, requests = told["us"] / 1000, told["requests"]
         latency = {figure: told[figure] for figure in ("p50_us", "p99_us", "p99.9_us", "max_us")}
         result = {"ops": requests, "wall_ms": wall_ms, "cpu_ms": cpu_ms, "bytes_per_response": size}
         result |= {"requests_per_s": requests / wall_ms * 1000, "cpu_ns_per_op": cpu_ms * 1e6 / requests}
         return result | latency
 
-    @staticmethod
-    def fetch(server):
-        """One request by ourselves; the size of the answer, which has to be the right one."""
-        request = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode()
-        answer = b""
-        try:
-            with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
-                connection.sendall(request)
-                while not answer.endswith(BODY):
-                    piece = connection.recv(65536)
-                    if not piece:
-                        break
-                    answer += piece
-        except OSError as why:
-            raise Failed(f"GET /: {why}") from None
-        if not answer.startswith(b"HTTP/1.1 200 ") or answer.partition(b"\r\n\r\n")[2] != BODY:
-            raise Failed(f"GET / gave {answer[:60]!r}")
-        return len(answer)
+    def expect_text(self, server):
+        """The size of a right answer, its head included."""
+        head, text = fetch(server)
+        if text != self.text:
+            raise Failed(f"GET / gave {text[:60]!r}")
+        return len(head) + len(text)
 
     @staticmethod
     def check(told, slack, size):
@@ -127,6 +116,33 @@ class HttpPeer(NetPeer):
             raise Failed(f"{answers}, {told['broken']} broken connections")
         if not 0 <= told["bytes"] - told["requests"] * size <= slack:
             raise Failed(f"{told['bytes']} bytes in {told['requests']} answers of {size}")
+
+
+def fetch(server):
+    """One GET / by ourselves: the head of the answer with its empty line, and the text."""
+    request = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode()
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+            connection.sendall(request)
+            with connection.makefile("rb") as answer:
+                head = b""
+                while not head.endswith(b"\r\n\r\n") and (line := answer.readline()):
+                    head += line
+                length = re.search(rb"^content-length: *(\d+)", head, re.MULTILINE | re.IGNORECASE)
+                if not head.startswith(b"HTTP/1.1 200 ") or not length:
+                    raise Failed(f"GET / gave {head[:60]!r}")
+                return head, answer.read(int(length[1]))
+    except OSError as why:
+        raise Failed(f"GET /: {why}") from None
+
+
+def text_of(command):
+    """What this server answers on /, for the others to answer the same; the usual text when there is none such."""
+    try:
+        with HttpPeer("", command).start() as server:
+            return fetch(server)[1]
+    except (Failed, OSError):
+        return HttpPeer.text
 
 
 NGINX = """daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
@@ -147,7 +163,7 @@ class NginxPeer(HttpPeer):
     def start(self, tracer=()):
         with tempfile.TemporaryDirectory(prefix="csp_bench_nginx.") as folder:
             port = free_port()
-            (Path(folder) / "index.txt").write_bytes(BODY)
+            (Path(folder) / "index.txt").write_bytes(self.text)
             config = Path(folder) / "nginx.conf"
             config.write_text(NGINX.format(folder=folder, port=port))
             with Server([self.command[0], "-p", folder, "-c", config], port=port, tracer=tracer) as server:

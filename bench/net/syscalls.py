@@ -1,8 +1,8 @@
 """What system calls an echo server makes for a message in the steady state, by `strace -c -f`.
 
 Two runs that differ in nothing but the number of messages are subtracted, so that start-up, accepting and the end do
-not count. strace makes a server several times slower, so it finds more connections ready at once than it normally
-would: the calls that wait are fewer than in a measured run, those for each message are the same.
+not count. strace makes a server several times slower. Its calls for each message are the same as in a measured run;
+those that wait are fewer, because more connections are ready at once, and what it does by the clock comes more often.
 """
 
 import tempfile

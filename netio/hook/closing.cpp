@@ -4,8 +4,10 @@
 #include "netio/real.h"
 
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <climits>
+#include <cstdarg>
 
 namespace csp::inline v0::detail::hook {
 namespace {
@@ -84,6 +86,34 @@ CSP_API int dup3(int from, int to, int flags) noexcept {
     hook::release(to);
   }
   return hook::duplicate_over(from, to, real::dup3(from, to, flags));
+}
+
+// The system call made by its number closes as well.
+CSP_API long syscall(long number, ...) noexcept {
+  va_list more;
+  va_start(more, number);
+  long arguments[6];
+  for (long& argument : arguments) {
+    argument = va_arg(more, long);
+  }
+  va_end(more);
+  const auto [a, b, c, d, e, f] = arguments;
+  switch (number) {
+    case SYS_close:
+      hook::release(static_cast<int>(a));
+      break;
+    case SYS_close_range:
+      return close_range(static_cast<unsigned>(a), static_cast<unsigned>(b), static_cast<int>(c));
+#if defined(SYS_dup2)
+    case SYS_dup2:
+      return dup2(static_cast<int>(a), static_cast<int>(b));
+#endif
+    case SYS_dup3:
+      return dup3(static_cast<int>(a), static_cast<int>(b), static_cast<int>(c));
+    default:
+      break;
+  }
+  return real::syscall(number, a, b, c, d, e, f);
 }
 
 }  // extern "C"

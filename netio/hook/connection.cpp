@@ -13,9 +13,28 @@
 namespace csp::inline v0::detail::hook {
 namespace {
 
+// False for what never gets ready, however long one waits: the real call has an error for it.
+[[nodiscard]] bool can_accept(int fd, int flags) noexcept {
+  int listening = 0;
+  socklen_t size = sizeof listening;
+  return (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) == 0 &&
+         real::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0;
+}
+
 int accept_in_task(int fd, sockaddr* address, socklen_t* length, int flags) noexcept {
+  bool tried = false;
   return static_cast<int>(call_blocking(fd, io_direction::read, 0, [&]() -> ssize_t {
-    return when_ready(fd, io_direction::read, [&] { return real::accept4(fd, address, length, flags); });
+    const auto call = [&] { return real::accept4(fd, address, length, flags); };
+    const int fresh = when_ready(fd, io_direction::read, call);
+    if (fresh >= 0 || errno != EAGAIN || tried) {
+      return fresh;
+    }
+    tried = true;
+    if (!can_accept(fd, flags)) {
+      return call();
+    }
+    errno = EAGAIN;
+    return -1;
   }));
 }
 
@@ -44,6 +63,24 @@ int begin_connect(int fd, const sockaddr* address, socklen_t length) noexcept {
   return result;
 }
 
+// The outcome of an attempt, after an edge; EALREADY when that was a stray one. Another connect tells the socket that
+// its caller knows: without it a third one would not say EISCONN, or not be allowed to try again after a failure.
+int finish_connect(int fd, const sockaddr* address, socklen_t length) noexcept {
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (real::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
+    return -1;
+  }
+  if (error == 0) {
+    return begin_connect(fd, address, length);
+  }
+  if (error != ECONNRESET) {  // that is a shutdown's meanwhile, which needs no more; a connect would begin anew
+    static_cast<void>(begin_connect(fd, address, length));
+  }
+  errno = error;
+  return -1;
+}
+
 int connect_in_task(int fd, const sockaddr* address, socklen_t length) noexcept {
   const nanos limit = time_limit(fd, io_direction::write);
   const nanos deadline = add_saturating(steady_now(), limit);
@@ -61,26 +98,19 @@ int connect_in_task(int fd, const sockaddr* address, socklen_t length) noexcept 
     // A local socket whose backlog is full: nothing tells when there is room. Whoever waits in the kernel is woken.
     return offload(offload_to::lingering_calls, [&] { return real::connect(fd, address, length); });
   }
-  while (result != 0 && errno == EINPROGRESS) {
+  // EINPROGRESS, or EALREADY when it had begun before; socket(7) has these for SO_SNDTIMEO too.
+  const int pending = errno;
+  while (result != 0 && (errno == EINPROGRESS || errno == EALREADY)) {
     if (!wait_for(operation, fd, io_direction::write)) {
-      errno = errno == EAGAIN ? EINPROGRESS : errno;  // socket(7), SO_SNDTIMEO
+      errno = errno == EAGAIN ? pending : errno;
       return -1;
     }
     static_cast<void>(operation.begin_try());
-    if (!looks_ready(fd, io_direction::write)) {
-      errno = EINPROGRESS;  // an edge from before the attempt
-      continue;
-    }
-    int error = 0;
-    socklen_t size = sizeof error;
-    if (real::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
-      return -1;
-    }
-    errno = error;
-    result = error == 0 ? 0 : -1;
-    break;
+    result = finish_connect(fd, address, length);
   }
+  const int error = errno;
   operation.end_try(false);
+  errno = error;
   return result;
 }
 

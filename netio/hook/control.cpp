@@ -1,11 +1,10 @@
-// fcntl, ioctl and socket options: what they change that the hooks go by; and locks, which may wait for others.
+// fcntl and socket options: what they change that the hooks go by; and locks, which may wait for others.
 #include "netio/hook/call_blocking.h"
 #include "netio/hook/define.h"
 #include "netio/real.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <cstdarg>
 
@@ -31,11 +30,6 @@ int control(int fd, int command, void* argument) noexcept {
       adopt(fresh);
       return fresh;
     }
-    case F_SETFL: {
-      const int result = real::fcntl(fd, command, argument);
-      forget_settings();
-      return result;
-    }
     case F_SETLKW:
     case F_OFD_SETLKW:
       return in_task() ? lock_part(fd, command, argument) : real::fcntl(fd, command, argument);
@@ -60,23 +54,11 @@ CSP_API int fcntl(int fd, int command, ...) {
   return hook::control(fd, command, argument);
 }
 
-CSP_API int ioctl(int fd, unsigned long request, ...) noexcept {
-  va_list more;
-  va_start(more, request);
-  void* const argument = va_arg(more, void*);
-  va_end(more);
-  const int result = real::ioctl(fd, request, argument);
-  if (request == FIONBIO) {
-    hook::forget_settings();
-  }
-  return result;
-}
-
 CSP_API int setsockopt(int fd, int level, int name, const void* value, socklen_t size) noexcept {
   const int result = real::setsockopt(fd, level, name, value, size);
   if (level == SOL_SOCKET &&
       (name == SO_RCVTIMEO || name == SO_SNDTIMEO || name == SO_RCVTIMEO_NEW || name == SO_SNDTIMEO_NEW)) {
-    hook::forget_settings();
+    hook::forget_limits();
   }
   return result;
 }

@@ -1,4 +1,5 @@
-// epoll_wait on an epoll instance of the user's: the instance is itself a descriptor that becomes readable.
+// epoll_wait on an epoll instance of the user's: the instance is itself a descriptor that becomes readable. Signal
+// masks are ignored, as in poll.cpp.
 #include "netio/hook/call_blocking.h"
 #include "netio/hook/define.h"
 #include "netio/real.h"
@@ -50,7 +51,7 @@ namespace real = csp::detail::real;
 extern "C" {
 
 CSP_API int epoll_pwait(int fd, epoll_event* events, int most, int milliseconds, const sigset_t* mask) {
-  if (!hook::in_task() || mask != nullptr) {
+  if (!hook::in_task()) {
     return real::epoll_pwait(fd, events, most, milliseconds, mask);
   }
   return hook::wait_for_events(fd, events, most,
@@ -65,7 +66,7 @@ CSP_API int epoll_wait(int fd, epoll_event* events, int most, int milliseconds) 
 CSP_API int epoll_pwait2(int fd, epoll_event* events, int most, const timespec* limit, const sigset_t* mask) {
   const bool valid =
       limit == nullptr || (limit->tv_sec >= 0 && limit->tv_nsec >= 0 && limit->tv_nsec < hook::nanos_per_second);
-  if (!hook::in_task() || mask != nullptr || !valid) {
+  if (!hook::in_task() || !valid) {
     return real::epoll_pwait2(fd, events, most, limit, mask);
   }
   return hook::wait_for_events(fd, events, most, limit != nullptr ? hook::to_length(*limit) : csp::detail::never);

@@ -20,14 +20,13 @@ namespace {
 struct fd_info {
   relaxed<bool> known;
   relaxed<fd_kind> kind;
-  relaxed<std::uint32_t> epoch;  // of what follows; 0: never found out
-  relaxed<bool> nonblocking;
+  relaxed<std::uint32_t> epoch;          // of what follows; 0: never found out
   std::array<relaxed<nanos>, 2> limits;  // by direction
   std::mutex turn;
 };
 
 constinit fd_table<fd_info> numbers;
-constinit std::atomic<std::uint32_t> settings_epoch{1};
+constinit std::atomic<std::uint32_t> limits_epoch{1};
 constinit std::mutex common_turn;  // of numbers without an entry
 constinit std::atomic<pid_t> own_process{0};
 
@@ -75,15 +74,14 @@ constinit std::atomic<pid_t> own_process{0};
   return add_saturating(length, nanos{limit.tv_usec} * nanos_per_microsecond);
 }
 
-// Finds out flags and limits of a known number, unless it has them of this epoch.
+// Finds out the limits of a known number, unless it has them of this epoch.
 void refresh(int fd, fd_info& info) noexcept {
-  // acquire: pairs with the release in forget_settings(); a change that was made before is seen by the calls below.
-  const std::uint32_t epoch = settings_epoch.load(std::memory_order_acquire);
+  // acquire: pairs with the release in forget_limits(); a change that was made before is seen by the calls below.
+  const std::uint32_t epoch = limits_epoch.load(std::memory_order_acquire);
   if (info.epoch.get() == epoch) {
     return;
   }
   const int saved = errno;
-  info.nonblocking.set((real::fcntl(fd, F_GETFL, nullptr) & O_NONBLOCK) != 0);
   for (const io_direction way : {io_direction::read, io_direction::write}) {
     info.limits[static_cast<std::size_t>(way)].set(look_up_limit(fd, way));
   }
@@ -138,10 +136,10 @@ void release_range(unsigned first, unsigned last) noexcept {
   }
 }
 
-void forget_settings() noexcept {
+void forget_limits() noexcept {
   // release: pairs with the acquire in refresh(). Never 0.
-  if (settings_epoch.fetch_add(1, std::memory_order_acq_rel) + 1 == 0) {
-    settings_epoch.fetch_add(1, std::memory_order_acq_rel);
+  if (limits_epoch.fetch_add(1, std::memory_order_acq_rel) + 1 == 0) {
+    limits_epoch.fetch_add(1, std::memory_order_acq_rel);
   }
 }
 
@@ -159,10 +157,7 @@ fd_kind kind_of(int fd) noexcept {
 }
 
 bool is_nonblocking(int fd) noexcept {
-  if (fd_info* const info = known_info(fd)) {
-    refresh(fd, *info);
-    return info->nonblocking.get();
-  }
+  // Asked each time: the flag belongs to the open file, and another process may change it.
   const int saved = errno;
   const int flags = real::fcntl(fd, F_GETFL, nullptr);
   errno = saved;

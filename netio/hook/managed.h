@@ -2,8 +2,8 @@
 //
 // A number that a hooked call has returned is *known* until a hooked call closes it: what was found out about it is
 // kept. Of any other number (inherited, made by a system call behind our back) nothing is kept: each wait looks afresh.
-// Flags and time limits belong to the open file, which may have several numbers, so a call that changes them makes all
-// numbers forget theirs, by raising one epoch.
+// Time limits belong to the socket, which may have several numbers, so a call that changes one makes all numbers forget
+// theirs, by raising one epoch.
 #pragma once
 
 #include "netio/io.h"
@@ -41,8 +41,8 @@ void adopt(int fd, fd_kind kind = fd_kind::unknown) noexcept;
 void release(int fd) noexcept;
 /// The same for all numbers from `first` to `last`.
 void release_range(unsigned first, unsigned last) noexcept;
-/// Somebody has set O_NONBLOCK or a time limit on some open file.
-void forget_settings() noexcept;
+/// Somebody has set a time limit on some socket.
+void forget_limits() noexcept;
 
 /// What a number stands for. `unknown` for a bad one.
 [[nodiscard]] fd_kind kind_of(int fd) noexcept;

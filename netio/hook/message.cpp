@@ -15,13 +15,13 @@ namespace {
 /// With these the real call does not wait.
 constexpr int never_waits = MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB;
 
-// MSG_WAITALL has a meaning on streams only.
+// MSG_WAITALL has a meaning on streams only, and for a peek on TCP only.
 [[nodiscard]] bool waits_for_all(int fd, int flags) noexcept {
   if ((flags & MSG_WAITALL) == 0) {
     return false;
   }
   const fd_kind kind = kind_of(fd);
-  return kind == fd_kind::tcp || kind == fd_kind::stream;
+  return kind == fd_kind::tcp || (kind == fd_kind::stream && (flags & MSG_PEEK) == 0);
 }
 
 // What a short count proves only on TCP, and not for a peek.
@@ -62,13 +62,14 @@ ssize_t receive_by(int fd, int flags, std::size_t size, Receive receive) noexcep
   return result < 0 && done > 0 ? done : result;
 }
 
-// Sends by `send(flags, done)` until all `size` bytes of a stream have gone; a message goes at once or not at all.
+// Sends by `send(flags, done)` until all `size` bytes of a stream have gone; a message goes at once or not at all. A
+// stream that breaks in the middle has sent a part: no SIGPIPE, as in the kernel.
 template <class Send>
 ssize_t send_by(int fd, int flags, std::size_t size, Send send) noexcept {
   ssize_t done = 0;
   const ssize_t result = call_blocking(fd, io_direction::write, 0, [&]() -> ssize_t {
     for (;;) {
-      const ssize_t count = send(flags | MSG_DONTWAIT, done);
+      const ssize_t count = send(flags | MSG_DONTWAIT | (done > 0 ? MSG_NOSIGNAL : 0), done);
       if (count < 0) {
         return count;
       }
@@ -125,27 +126,53 @@ ssize_t send_message(int fd, const msghdr* message, int flags) noexcept {
   });
 }
 
-// recvmmsg(2): the time limit is looked at after each datagram only.
-int receive_messages(int fd, mmsghdr* messages, unsigned count, int flags, const timespec* limit) noexcept {
-  constexpr nanos nanos_per_second = 1'000'000'000;
-  const nanos end =
-      limit != nullptr ? add_saturating(steady_now(), nanos{limit->tv_sec} * nanos_per_second + limit->tv_nsec) : never;
+constexpr nanos nanos_per_second = 1'000'000'000;
+
+// Some of the next messages, at least one: what is there already needs one call. On a stream of which all is waited for
+// it may be too little.
+int receive_next(int fd, mmsghdr* messages, unsigned most, int flags) noexcept {
+  if ((flags & MSG_WAITALL) == 0) {
+    const int got = real::recvmmsg(fd, messages, most, flags | MSG_DONTWAIT, nullptr);
+    if (got > 0 || errno != EAGAIN || (flags & MSG_DONTWAIT) != 0) {
+      return got;
+    }
+  }
+  const ssize_t size = (flags & MSG_DONTWAIT) != 0 ? real::recvmsg(fd, &messages->msg_hdr, flags)
+                                                   : receive_message(fd, &messages->msg_hdr, flags);
+  if (size < 0) {
+    return -1;
+  }
+  messages->msg_len = static_cast<unsigned>(size);
+  return 1;
+}
+
+// recvmmsg(2): one message after the other, each as recvmsg would. The time limit is looked at after each only; what is
+// left of it is written back.
+int receive_messages(int fd, mmsghdr* messages, unsigned count, int flags, timespec* limit) noexcept {
+  nanos length = 0;
+  const bool limited = limit != nullptr && !__builtin_mul_overflow(nanos{limit->tv_sec}, nanos_per_second, &length);
+  const nanos end = limited ? add_saturating(steady_now(), add_saturating(length, limit->tv_nsec)) : never;
   unsigned done = 0;
-  const ssize_t result = call_blocking(fd, io_direction::read, 0, [&]() -> ssize_t {
-    while (done < count) {
-      const unsigned step = limit != nullptr ? 1 : count - done;
-      const int got = real::recvmmsg(fd, messages + done, step, (flags & ~MSG_WAITFORONE) | MSG_DONTWAIT, nullptr);
-      if (got < 0) {
-        return done != 0 && (flags & MSG_WAITFORONE) != 0 && errno == EAGAIN ? ssize_t{done} : -1;
-      }
-      done += static_cast<unsigned>(got);
-      if (end != never && steady_now() >= end) {
+  while (done < count) {
+    const int step_flags = (flags & ~MSG_WAITFORONE) | (done != 0 && (flags & MSG_WAITFORONE) != 0 ? MSG_DONTWAIT : 0);
+    const int got = receive_next(fd, messages + done, limited ? 1 : count - done, step_flags);
+    if (got <= 0) {
+      break;
+    }
+    done += static_cast<unsigned>(got);
+    if (limited) {
+      const nanos left = std::max(end - steady_now(), nanos{0});
+      *limit = {static_cast<std::time_t>(left / nanos_per_second), static_cast<long>(left % nanos_per_second)};
+      if (left == 0) {
         break;
       }
     }
-    return done;
-  });
-  return done != 0 ? static_cast<int>(done) : static_cast<int>(result);
+  }
+  return done != 0 ? static_cast<int>(done) : -1;
+}
+
+[[nodiscard]] bool is_valid(const timespec* limit) noexcept {
+  return limit == nullptr || (limit->tv_sec >= 0 && limit->tv_nsec >= 0 && limit->tv_nsec < nanos_per_second);
 }
 
 }  // namespace
@@ -180,11 +207,12 @@ CSP_API ssize_t recvmsg(int fd, msghdr* message, int flags) {
 }
 
 CSP_API int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, timespec* limit) {
-  if (!hook::in_task() || messages == nullptr || count == 0 || (flags & hook::never_waits) != 0) {
+  if (!hook::in_task() || messages == nullptr || count == 0 || (flags & hook::never_waits) != 0 ||
+      !hook::is_valid(limit)) {
     return real::recvmmsg(fd, messages, count, flags, limit);
   }
   hook::errno_guard keep;
-  return keep(hook::receive_messages(fd, messages, count, flags, limit));
+  return keep(hook::receive_messages(fd, messages, std::min<unsigned>(count, UIO_MAXIOV), flags, limit));
 }
 
 CSP_API ssize_t sendto(int fd, const void* data, std::size_t size, int flags, const sockaddr* to, socklen_t length) {

@@ -1,6 +1,6 @@
 // poll and select: the real call says what is ready; when nothing is, the task waits for an edge of any of them.
 //
-// With a signal mask the real call is made and blocks the thread: the mask is the thread's, and a task has none.
+// Signal masks are ignored: libcsp's threads take no asynchronous signals, so there is nothing that one could let in.
 #include "channel/select_engine.h"
 #include "netio/hook/call_blocking.h"
 #include "netio/hook/define.h"
@@ -191,9 +191,7 @@ int select_in_task(int count, const fd_sets& sets, nanos length) noexcept {
   return bits;
 }
 
-[[nodiscard]] bool may_emulate_select(int count, const sigset_t* mask) noexcept {
-  return in_task() && mask == nullptr && count >= 0 && count <= FD_SETSIZE;
-}
+[[nodiscard]] bool may_emulate_select(int count) noexcept { return in_task() && count >= 0 && count <= FD_SETSIZE; }
 
 }  // namespace
 }  // namespace csp::inline v0::detail::hook
@@ -213,8 +211,7 @@ CSP_API int poll(pollfd* subjects, nfds_t count, int milliseconds) {
 }
 
 CSP_API int ppoll(pollfd* subjects, nfds_t count, const timespec* limit, const sigset_t* mask) {
-  if (!hook::in_task() || mask != nullptr || (subjects == nullptr && count != 0) ||
-      (limit != nullptr && !hook::is_valid(*limit))) {
+  if (!hook::in_task() || (subjects == nullptr && count != 0) || (limit != nullptr && !hook::is_valid(*limit))) {
     return real::ppoll(subjects, count, limit, mask);
   }
   return hook::poll_in_task(subjects, count, limit != nullptr ? hook::to_length(*limit) : csp::detail::never);
@@ -222,7 +219,7 @@ CSP_API int ppoll(pollfd* subjects, nfds_t count, const timespec* limit, const s
 
 CSP_API int select(int count, fd_set* read, fd_set* write, fd_set* error, timeval* limit) {
   const bool valid = limit == nullptr || (limit->tv_sec >= 0 && limit->tv_usec >= 0);
-  if (!hook::may_emulate_select(count, nullptr) || !valid) {
+  if (!hook::may_emulate_select(count) || !valid) {
     return real::select(count, read, write, error, limit);
   }
   const nanos start = csp::detail::steady_now();
@@ -242,7 +239,7 @@ CSP_API int select(int count, fd_set* read, fd_set* write, fd_set* error, timeva
 
 CSP_API int pselect(int count, fd_set* read, fd_set* write, fd_set* error, const timespec* limit,
                     const sigset_t* mask) {
-  if (!hook::may_emulate_select(count, mask) || (limit != nullptr && !hook::is_valid(*limit))) {
+  if (!hook::may_emulate_select(count) || (limit != nullptr && !hook::is_valid(*limit))) {
     return real::pselect(count, read, write, error, limit, mask);
   }
   hook::errno_guard keep;

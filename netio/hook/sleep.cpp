@@ -1,7 +1,7 @@
 // Sleeping: the task waits, its thread does not. A cancelled task's sleep ends with ECANCELED, or with the rest of its
 // time where the call has no error.
+#include "netio/hook/call_blocking.h"
 #include "netio/hook/define.h"
-#include "netio/hook/managed.h"
 #include "netio/real.h"
 #include "sched/park.h"
 
@@ -85,8 +85,14 @@ CSP_API int nanosleep(const timespec* length, timespec* rest) {
 
 CSP_API int clock_nanosleep(clockid_t clock, int flags, const timespec* length, timespec* rest) {
   const bool emulated = clock == CLOCK_MONOTONIC || (clock == CLOCK_REALTIME && flags == 0);
-  if (!hook::in_task() || !emulated || !hook::is_valid(length)) {
+  if (!hook::in_task() || !hook::is_valid(length)) {
     return real::clock_nanosleep(clock, flags, length, rest);
+  }
+  if (!emulated) {
+    // By a clock that may be set, or stands still at times: the kernel knows when its time has come.
+    const hook::errno_guard keep;
+    return hook::offload(hook::offload_to::lingering_calls,
+                         [=] { return real::clock_nanosleep(clock, flags, length, rest); });
   }
   const hook::errno_guard keep;
   const bool absolute = (flags & TIMER_ABSTIME) != 0;

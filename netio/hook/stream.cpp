@@ -52,7 +52,8 @@ ssize_t read_at_position(int fd, rest_of_vector& parts) noexcept {
       return ssize_t{0};
     }
     if (count < 0 && is_refused(errno)) {
-      count = when_ready(fd, io_direction::read, [&] { return real_read(parts, 0); });
+      const auto call = [&] { return real_read(parts, 0); };
+      count = is_nonblocking(fd) ? call() : when_ready(fd, io_direction::read, call);
     }
     return count;
   });
@@ -85,13 +86,25 @@ ssize_t write_refused(int fd, rest_of_vector& rest) noexcept {
   return offload(offload_to::lingering_calls, real_write);
 }
 
+// A try to write what is left. A socket that breaks in the middle has sent a part, and then the kernel gives no
+// SIGPIPE; a pipe does get one.
+ssize_t write_now(int fd, rest_of_vector& rest, bool is_first) noexcept {
+  if (const fd_kind kind = is_first ? fd_kind::unknown : kind_of(fd); kind == fd_kind::tcp || kind == fd_kind::stream) {
+    msghdr message{};
+    message.msg_iov = rest.data();
+    message.msg_iovlen = rest.count();
+    return real::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+  return real::pwritev2(fd, rest.data(), static_cast<int>(rest.count()), at_position, RWF_NOWAIT);
+}
+
 // Everything, as a blocking write does: short only when an error or a time limit comes in the middle.
 ssize_t write_at_position(int fd, rest_of_vector& rest) noexcept {
   const auto total = static_cast<ssize_t>(rest.bytes());
   ssize_t done = 0;
   const ssize_t result = call_blocking(fd, io_direction::write, 0, [&]() -> ssize_t {
     while (done < total) {
-      ssize_t count = real::pwritev2(fd, rest.data(), static_cast<int>(rest.count()), at_position, RWF_NOWAIT);
+      ssize_t count = write_now(fd, rest, done == 0);
       if (count < 0 && (is_refused(errno) || (errno == EAGAIN && kind_of(fd) == fd_kind::file))) {
         count = write_refused(fd, rest);
       }

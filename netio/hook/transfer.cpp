@@ -24,6 +24,7 @@ ssize_t file_to_socket(int out, int in, off_t* offset, std::size_t size) noexcep
   }
   const off_t start = offset != nullptr ? *offset : ::lseek(in, 0, SEEK_CUR);
   if (start < 0) {
+    errno = offset != nullptr ? EINVAL : errno;
     return -1;
   }
   std::size_t done = 0;
@@ -39,7 +40,8 @@ ssize_t file_to_socket(int out, int in, off_t* offset, std::size_t size) noexcep
     std::size_t gone = 0;
     last = call_blocking(out, io_direction::write, 0, [&]() -> ssize_t {
       while (gone < available) {
-        const ssize_t count = real::send(out, buffer.get() + gone, available - gone, MSG_DONTWAIT);
+        const int flags = MSG_DONTWAIT | (done + gone > 0 ? MSG_NOSIGNAL : 0);  // a part was sent: no SIGPIPE
+        const ssize_t count = real::send(out, buffer.get() + gone, available - gone, flags);
         if (count < 0) {
           return -1;
         }

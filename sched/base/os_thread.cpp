@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <pthread.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace csp::inline v0::detail {
@@ -80,6 +81,19 @@ bool waits_in_kernel(int thread_number) noexcept {
   const int fields = std::fscanf(file, "%*d (%*[^)]) %c", &state);
   std::fclose(file);
   return fields == 1 && state != 'R';
+}
+
+bool waits_for_futex(int thread_number) noexcept {
+  char path[64];
+  std::snprintf(path, sizeof path, "/proc/self/task/%d/syscall", thread_number);
+  std::FILE* const file = std::fopen(path, "re");
+  if (file == nullptr) {
+    return false;
+  }
+  long call = -1;  // "running", or the number of the system call first; see proc(5)
+  const int fields = std::fscanf(file, "%ld", &call);
+  std::fclose(file);
+  return fields == 1 && call == SYS_futex;
 }
 
 bool has_foreign_threads() noexcept {

@@ -48,7 +48,7 @@ bool futex_parker::park_until(nanos deadline) noexcept {
 }
 
 bool futex_parker::park_in(sleep_place& place, nanos deadline) noexcept {
-  place_ = &place;
+  place_.set(&place);
   std::uint32_t expected = empty;
   // [P3] release: publishes the place to [P2]. acquire: as [P1].
   if (state_.compare_exchange_strong(expected, elsewhere, std::memory_order_acq_rel, std::memory_order_acquire)) {
@@ -64,7 +64,7 @@ void futex_parker::unpark() noexcept {
   if (before == sleeping) {
     futex_wake(state_, 1);
   } else if (before == elsewhere) {
-    place_->interrupt();
+    place_.get()->interrupt();
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "sched/base/clock.h"
 #include "sched/base/config.h"
+#include "sched/base/relaxed.h"
 
 #include <atomic>
 #include <cstdint>
@@ -53,7 +54,7 @@ class CSP_API futex_parker final : public parker {
  private:
   enum state : std::uint32_t { empty, notified, sleeping, elsewhere };
   std::atomic<std::uint32_t> state_{empty};
-  sleep_place* place_ = nullptr;  // while elsewhere; published by [P3]
+  relaxed<sleep_place*> place_;  // while elsewhere; published by [P3]. A late waker may look at it afterwards
 };
 
 /// Waits on a futex word while it holds `expected`, until `deadline` (steady clock). False when the deadline passed.

@@ -70,10 +70,14 @@ void full_event(outcome& out) {
   std::array<char, 4> small{};
   out.note("short read", call([&] { return ::read(event, small.data(), small.size()); }));
   out.note("short write", call([&] { return ::write(event, small.data(), small.size()); }));
-  out.note("bad address", call([&] { return ::write(event, bad_address(), 8); }));
   eventfd_t number = 0;
   out.note("eventfd_write", call([&] { return ::eventfd_write(event, 4); }));
   out.note("eventfd_read", call([&] { return ::eventfd_read(event, &number); })).note("number", std::to_string(number));
+}
+
+void bad_number(outcome& out) {
+  const owned_fd event(::eventfd(0, 0));
+  out.note("write", call([&] { return ::write(event, bad_address(), 8); }));
 }
 
 void timers(outcome& out) {
@@ -130,7 +134,9 @@ void file_events(outcome& out) {
   out.note("read", got).note("mask", std::to_string(event.mask)).note("watch", event.wd == watch);
   out.note("name", std::string(buffer.data() + sizeof event));
   other.join();
-  out.note("short", call([&] { return ::read(watches, buffer.data(), 3); }).value <= 0);
+  const owned_fd another = file_with(folder, "x", "another");
+  out.note("short", call([&] { return ::read(watches, buffer.data(), 3); }));
+  out.note("long", call([&] { return ::read(watches, buffer.data(), buffer.size()); }));
   ::fcntl(watches, F_SETFL, O_NONBLOCK);
   out.note("nonblocking", call([&] { return ::read(watches, buffer.data(), buffer.size()); }));
 }
@@ -224,6 +230,7 @@ void add_events(probe_list& list) {
   list.add("eventfd as a semaphore", [](outcome& out) { events(out, EFD_SEMAPHORE); });
   list.add("eventfd nonblocking", [](outcome& out) { events(out, EFD_NONBLOCK); });
   list.add("eventfd that is full", full_event);
+  list.add("eventfd, bad address", bad_number);
   list.add("timerfd", timers);
   list.add("inotify", file_events);
   list.add("signalfd", signals, where::threads_only);

@@ -51,7 +51,10 @@ void nanoseconds(outcome& out, const char* name, nanosleep_call sleeps) {
   for (const timespec& each : wrong) {
     out.note("wrong", call([&] { return sleeps(&each, &rest); }));
   }
-  out.note("bad address", call([&] { return sleeps(static_cast<timespec*>(bad_address()), &rest); }));
+}
+
+void bad_length(outcome& out, nanosleep_call sleeps) {
+  out.note("bad address", call([&] { return sleeps(static_cast<timespec*>(bad_address()), nullptr); }));
 }
 
 timespec after(clockid_t clock, long milliseconds) {
@@ -96,10 +99,13 @@ void wrong_clocks(outcome& out) {
   error_number(out, "negative", call([&] { return ::clock_nanosleep(CLOCK_REALTIME, 0, &negative, &rest); }));
   error_number(out, "absolute negative",
                call([&] { return ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &negative, &rest); }));
-  error_number(out, "bad address", call([&] {
-                 return ::clock_nanosleep(CLOCK_MONOTONIC, 0, static_cast<timespec*>(bad_address()), &rest);
-               }));
   error_number(out, "unknown flags", call([&] { return ::clock_nanosleep(CLOCK_MONOTONIC, 0x40, &length, &rest); }));
+}
+
+void bad_length_on_clock(outcome& out) {
+  error_number(out, "bad address", call([] {
+                 return ::clock_nanosleep(CLOCK_MONOTONIC, 0, static_cast<timespec*>(bad_address()), nullptr);
+               }));
 }
 
 }  // namespace
@@ -109,6 +115,9 @@ void add_sleep(probe_list& list) {
   list.add("usleep", microseconds);
   list.add("nanosleep", [](outcome& out) { nanoseconds(out, "nanosleep", ::nanosleep); });
   list.add("__nanosleep", [](outcome& out) { nanoseconds(out, "__nanosleep", ::__nanosleep); });
+  list.add("nanosleep, bad address", [](outcome& out) { bad_length(out, ::nanosleep); });
+  list.add("__nanosleep, bad address", [](outcome& out) { bad_length(out, ::__nanosleep); });
+  list.add("clock_nanosleep, bad address", bad_length_on_clock);
   struct row {
     const char* name;
     clockid_t clock;

@@ -93,17 +93,7 @@ void run_tasks(carrier by, std::size_t count, const std::function<void(std::size
 /// Client libraries that write without MSG_NOSIGNAL leave it to the program to ignore SIGPIPE.
 const auto sigpipe_before = std::signal(SIGPIPE, SIG_IGN);
 
-#ifdef CSP_TEST_HOOKED
-constexpr bool hooked = true;
-#else
-constexpr bool hooked = false;
-#endif
-
 }  // namespace
-
-std::vector<carrier> all_carriers() { return hooked ? std::vector<carrier>{{0}, {1}, {4}} : std::vector<carrier>{{0}}; }
-
-std::vector<carrier> narrow_carriers() { return hooked ? std::vector<carrier>{{0}, {1}} : std::vector<carrier>{{0}}; }
 
 void check_overlapped(const crew_report& report, std::size_t count, std::chrono::milliseconds each) {
   CHECK(report.lasted >= each);

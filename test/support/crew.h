@@ -1,5 +1,5 @@
 // Clients that run at once, as tasks or as plain threads: the same blocking code in both, so that the threads tell what
-// plain libc does and the tasks have to do the same.
+// plain libc does and the tasks, in programs that link the hooks, have to do the same.
 #pragma once
 
 #include "test/support/topologies.h"
@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
-#include <vector>
 
 namespace csp_test {
 
@@ -19,10 +18,9 @@ struct carrier {
   [[nodiscard]] bool threads() const noexcept { return processors == 0; }
 };
 
-/// All that there are: threads, one processor, and four. Threads alone when the hooks are not linked.
-std::vector<carrier> all_carriers();
-/// The same without four processors, for what is about one thread that nobody holds.
-std::vector<carrier> narrow_carriers();
+inline constexpr carrier all_carriers[] = {{0}, {1}, {4}};
+/// For what is about one thread that nobody holds.
+inline constexpr carrier narrow_carriers[] = {{0}, {1}};
 
 /// What happened while a crew ran.
 struct crew_report {

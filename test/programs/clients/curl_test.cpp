@@ -251,6 +251,7 @@ void check_black_hole(const std::string& scheme, carrier by, csp_test::black_hol
   const crew_report report = csp_test::run_crew(expect, by, 20, [&](std::size_t) {
     client mine(scheme + "://127.0.0.1:" + std::to_string(hole.port()), "");
     mine.set(CURLOPT_TIMEOUT_MS, 500L);
+    mine.set(CURLOPT_SSL_VERIFYPEER, 0L);  // else each client computes for long to read all authorities of the system
     const CURLcode outcome = mine.get("/");
     expect(outcome == CURLE_OPERATION_TIMEDOUT, curl_easy_strerror(outcome));
   });
@@ -260,7 +261,7 @@ void check_black_hole(const std::string& scheme, carrier by, csp_test::black_hol
 
 void check_all_work(transport how) {
   if (const auto to = csp_test::start_nginx(how)) {
-    for (const carrier by : csp_test::all_carriers()) {
+    for (const carrier by : csp_test::all_carriers) {
       check_work(*to, how, by, by.threads() ? 20 : 200);
     }
   }
@@ -268,7 +269,7 @@ void check_all_work(transport how) {
 
 void check_all_overlap(transport how) {
   if (const auto to = csp_test::start_nginx(how)) {
-    for (const carrier by : csp_test::narrow_carriers()) {
+    for (const carrier by : csp_test::narrow_carriers) {
       check_overlap(*to, how, by);
       check_slow_answer(*to, how, by);
     }
@@ -276,7 +277,7 @@ void check_all_overlap(transport how) {
 }
 
 void check_all_killed(transport how) {
-  for (const carrier by : csp_test::all_carriers()) {
+  for (const carrier by : csp_test::all_carriers) {
     if (const auto to = csp_test::start_nginx(how)) {
       check_killed(*to, how, by);
     }
@@ -300,7 +301,7 @@ TEST_CASE("curl: a TLS server that is killed gives each client libcurl's own err
 }
 
 TEST_CASE("curl: a black hole is left on time") {
-  for (const carrier by : csp_test::narrow_carriers()) {
+  for (const carrier by : csp_test::narrow_carriers) {
     check_black_hole("http", by, csp_test::black_hole_kind::silent);
     check_black_hole("https", by, csp_test::black_hole_kind::silent);
     check_black_hole("http", by, csp_test::black_hole_kind::full);

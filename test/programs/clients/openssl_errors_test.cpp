@@ -117,7 +117,7 @@ void check_queue(const server& to, carrier by, manners of, mixing& counts) {
 
 TEST_CASE("openssl: error queues of clients that look at once do not mix") {
   if (const auto to = csp_test::start_nginx(csp_test::transport::tls)) {
-    for (const carrier by : csp_test::all_carriers()) {
+    for (const carrier by : csp_test::all_carriers) {
       CAPTURE(by.processors);
       mixing counts;
       check_queue(*to, by, manners::careful, counts);
@@ -129,7 +129,7 @@ TEST_CASE("openssl: error queues of clients that look at once do not mix") {
 
 TEST_CASE("openssl: error queues of clients that look later") {
   if (const auto to = csp_test::start_nginx(csp_test::transport::tls)) {
-    for (const carrier by : csp_test::all_carriers()) {
+    for (const carrier by : csp_test::all_carriers) {
       CAPTURE(by.processors);
       mixing counts;
       check_queue(*to, by, manners::careless, counts);

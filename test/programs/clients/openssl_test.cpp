@@ -164,7 +164,7 @@ void check_black_hole(carrier by, csp_test::black_hole_kind kind) {
 
 TEST_CASE("openssl: many clients at once, each answer exact") {
   if (const auto to = csp_test::start_nginx(csp_test::transport::tls)) {
-    for (const carrier by : csp_test::all_carriers()) {
+    for (const carrier by : csp_test::all_carriers) {
       check_work(*to, by, by.threads() ? 20 : 200);
     }
   }
@@ -172,7 +172,7 @@ TEST_CASE("openssl: many clients at once, each answer exact") {
 
 TEST_CASE("openssl: slow answers overlap") {
   if (const auto to = csp_test::start_nginx(csp_test::transport::tls)) {
-    for (const carrier by : csp_test::narrow_carriers()) {
+    for (const carrier by : csp_test::narrow_carriers) {
       check_overlap(*to, by);
       check_read_limit(*to, by);
     }
@@ -180,7 +180,7 @@ TEST_CASE("openssl: slow answers overlap") {
 }
 
 TEST_CASE("openssl: a server that is killed gives each client OpenSSL's own error") {
-  for (const carrier by : csp_test::all_carriers()) {
+  for (const carrier by : csp_test::all_carriers) {
     if (const auto to = csp_test::start_nginx(csp_test::transport::tls)) {
       check_killed(*to, by);
     }
@@ -188,7 +188,7 @@ TEST_CASE("openssl: a server that is killed gives each client OpenSSL's own erro
 }
 
 TEST_CASE("openssl: a black hole is left on time") {
-  for (const carrier by : csp_test::narrow_carriers()) {
+  for (const carrier by : csp_test::narrow_carriers) {
     check_black_hole(by, csp_test::black_hole_kind::silent);
     check_black_hole(by, csp_test::black_hole_kind::full);
   }

@@ -232,7 +232,7 @@ void check_black_hole(carrier by, csp_test::black_hole_kind kind) {
 
 TEST_CASE("redis: many clients at once, each answer exact") {
   if (const auto to = csp_test::start_redis()) {
-    for (const carrier by : csp_test::all_carriers()) {
+    for (const carrier by : csp_test::all_carriers) {
       check_work(*to, by, by.threads() ? 20 : 200);
     }
   }
@@ -240,7 +240,7 @@ TEST_CASE("redis: many clients at once, each answer exact") {
 
 TEST_CASE("redis: waits on the server overlap") {
   if (const auto to = csp_test::start_redis()) {
-    for (const carrier by : csp_test::narrow_carriers()) {
+    for (const carrier by : csp_test::narrow_carriers) {
       check_overlap(*to, by);
       check_slow_answer(*to, by);
     }
@@ -248,7 +248,7 @@ TEST_CASE("redis: waits on the server overlap") {
 }
 
 TEST_CASE("redis: a server that is killed gives each client hiredis's own error") {
-  for (const carrier by : csp_test::all_carriers()) {
+  for (const carrier by : csp_test::all_carriers) {
     if (const auto to = csp_test::start_redis()) {
       check_killed(*to, by);
     }
@@ -256,7 +256,7 @@ TEST_CASE("redis: a server that is killed gives each client hiredis's own error"
 }
 
 TEST_CASE("redis: a black hole is left on time") {
-  for (const carrier by : csp_test::narrow_carriers()) {
+  for (const carrier by : csp_test::narrow_carriers) {
     check_black_hole(by, csp_test::black_hole_kind::silent);
     check_black_hole(by, csp_test::black_hole_kind::full);
   }

@@ -1,8 +1,9 @@
 # Client libraries of others, unmodified, against real servers: one program for each library that is found here. Servers
 # are looked for at run time.
 #
-# Not under TSan: it does not see how libraries that are not instrumented synchronise.
-if(CSP_SANITIZE STREQUAL "tsan" OR CMAKE_CROSSCOMPILING)
+# Not under TSan, which does not see how libraries that are not instrumented synchronise; not in shared builds, where the
+# hooks come with the shared libcsp and the frame of the tests with its static twin.
+if(CSP_SANITIZE STREQUAL "tsan" OR CMAKE_CROSSCOMPILING OR BUILD_SHARED_LIBS)
   return()
 endif()
 
@@ -12,9 +13,6 @@ add_library(csp_test_clients OBJECT EXCLUDE_FROM_ALL
     support/servers/redis.cpp support/servers/nginx.cpp)
 csp_own_target(csp_test_clients)
 target_link_libraries(csp_test_clients PUBLIC csp_under_test fmt::fmt Catch2::Catch2)
-if(TARGET csp::hook)
-  target_compile_definitions(csp_test_clients PRIVATE CSP_TEST_HOOKED)
-endif()
 
 # csp_add_client_test(name SOURCES file... HEADERS file... LIBRARIES name... PACKAGE package): one program, if all headers
 # and libraries are found.
@@ -39,10 +37,7 @@ function(csp_add_client_test name)
   csp_add_test(programs.clients.${name} ${arg_SOURCES} LABELS programs)
   set(target test_programs_clients_${name})
   target_include_directories(${target} SYSTEM PRIVATE ${folders})
-  target_link_libraries(${target} PRIVATE csp_test_clients ${libraries})
-  if(TARGET csp::hook)
-    target_link_libraries(${target} PRIVATE csp::hook)
-  endif()
+  target_link_libraries(${target} PRIVATE csp_test_clients csp::hook ${libraries})
 endfunction()
 
 csp_add_client_test(postgresql
