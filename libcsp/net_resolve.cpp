@@ -112,6 +112,9 @@ result<addresses> resolve(std::string_view host, std::string_view service,
   if (host.find('\0') != std::string_view::npos || service.find('\0') != std::string_view::npos) {
     return std::error_code(EAI_NONAME, resolver_category());
   }
+  if (detail::to_nanos(deadline) <= detail::current_time()) {
+    return std::make_error_code(std::errc::timed_out);
+  }
   if (here == nullptr) {
     return ask_the_system(std::string(host), std::string(service));
   }

@@ -103,9 +103,9 @@ TEST_CASE("a descriptor that is given up wakes who waits, and its number can be 
   on_each_topology([](expectations& expect, unsigned) {
     for (int round = 0; round < 50; ++round) {
       socket_pair line;
-      auto reader = csp::spawn([&] {
+      auto reader = csp::spawn([fd = line.ends[0]] {
         char byte = 0;
-        const ssize_t got = read_some(line.ends[0], &byte, 1);
+        const ssize_t got = read_some(fd, &byte, 1);
         return got == -1 ? errno : 0;
       });
       csp::sleep_for(std::chrono::microseconds(200));
