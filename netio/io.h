@@ -4,6 +4,7 @@
 
 #include "netio/netpoller.h"
 #include "sched/base/clock.h"
+#include "sched/stay_on_thread.h"
 
 #include <sys/types.h>
 #include <cerrno>
@@ -108,17 +109,5 @@ ssize_t io_retry(int fd, io_direction way, const io_options& options, std::size_
     }
   }
 }
-
-/// While it lives, the calling task comes back to this thread when it waits. Nothing in a plain thread.
-class CSP_API stay_on_thread {
- public:
-  explicit stay_on_thread(bool wanted) noexcept;
-  ~stay_on_thread();
-  stay_on_thread(const stay_on_thread&) = delete;
-  stay_on_thread& operator=(const stay_on_thread&) = delete;
-
- private:
-  task* held_ = nullptr;
-};
 
 }  // namespace csp::inline v0::detail
