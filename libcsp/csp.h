@@ -2,6 +2,7 @@
 #pragma once
 
 #include <libcsp/blocking.h>
+#include <libcsp/callback.h>
 #include <libcsp/cancel.h>
 #include <libcsp/chan.h>
 #include <libcsp/go.h>
@@ -11,6 +12,7 @@
 #include <libcsp/run.h>
 #include <libcsp/select.h>
 #include <libcsp/signals.h>
+#include <libcsp/stay.h>
 #include <libcsp/sync.h>
 #include <libcsp/time.h>
 #include <libcsp/version.h>

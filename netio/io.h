@@ -6,6 +6,7 @@
 #include "sched/base/clock.h"
 #include "sched/base/tls.h"
 #include "sched/scheduler_core.h"
+#include "sched/stay_on_thread.h"
 
 #include <sys/types.h>
 #include <cerrno>
@@ -24,30 +25,6 @@ struct io_options {
 
 /// Where an operation can wait: in the poller of its scheduler, in poll(2) because there is none, or not at all.
 enum class [[nodiscard]] io_place : std::uint8_t{poller, thread, nowhere};
-
-/// While it lives, the calling task comes back to this thread when it waits. Nothing in a plain thread.
-class stay_on_thread {
- public:
-  explicit CSP_ALWAYS_INLINE stay_on_thread(bool wanted) noexcept {
-    processor* const here = this_processor();
-    if (wanted && here != nullptr && here->current() != nullptr && here->current()->home == nullptr) {
-      held_ = here->current();
-      held_->home = here;
-      here->hold(1);
-    }
-  }
-  CSP_ALWAYS_INLINE ~stay_on_thread() {
-    if (held_ != nullptr) {
-      held_->home = nullptr;
-      this_processor()->hold(-1);
-    }
-  }
-  stay_on_thread(const stay_on_thread&) = delete;
-  stay_on_thread& operator=(const stay_on_thread&) = delete;
-
- private:
-  task* held_ = nullptr;
-};
 
 /// One operation on one direction of a file descriptor; lives in the frame of the call.
 class CSP_API io_operation {

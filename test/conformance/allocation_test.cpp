@@ -186,6 +186,32 @@ TEST_CASE("allocation: timeouts and sleeps allocate nothing") {
   });
 }
 
+TEST_CASE("allocation: a callback allocates nothing, once its waiting half is there") {
+  on_each_cast([](expectations& expect, crew& people) {
+    const csp::callback_channel<int> values(4);
+    const csp::callback<int> call = values.callback();
+    both_sides(expect, people, [&](int side) {
+      for (int i = 0; i < 100; ++i) {
+        if (side == 1) {
+          static_cast<void>(values.recv());
+          continue;
+        }
+        const csp::callback<int> copy(call);
+        void* const context = values.callback().release();
+        while (csp::callback<int>::borrow(context)(i) == op_status::would_block) csp::yield();
+        static_cast<void>(csp::callback<int>::adopt(context));
+      }
+    });
+  });
+  csp::one_shot<int> answer;
+  const csp::callback<int> done = answer.callback();
+  const std::size_t before = allocations;
+  CHECK(done(1) == op_status::ok);
+  CHECK(done(2) == op_status::closed);
+  CHECK(answer.wait() == 1);
+  CHECK(allocations == before);
+}
+
 TEST_CASE("allocation: close wakes many without allocating") {
   csp_test::on_each_topology([](expectations& expect, unsigned) {
     constexpr std::size_t many = 50;

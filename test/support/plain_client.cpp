@@ -35,16 +35,23 @@ void set(int fd, int level, int name, const void* value, socklen_t size) {
   }
 }
 
-/// 0 at the end, which a reset is too when the caller says so.
-std::size_t receive_some(int fd, char* data, std::size_t size, int flags, bool reset_is_end = false) {
+/// 0 at the end.
+std::size_t receive_some(int fd, char* data, std::size_t size, int flags) {
   ssize_t count = 0;
   do {
     count = ::recv(fd, data, size, flags);
   } while (count < 0 && errno == EINTR);
-  if (count < 0 && !(reset_is_end && errno == ECONNRESET)) {
+  if (count < 0) {
     fail("recv");
   }
-  return count > 0 ? static_cast<std::size_t>(count) : 0;
+  return static_cast<std::size_t>(count);
+}
+
+void set_up(int fd) {
+  constexpr int yes = 1;
+  set(fd, SOL_SOCKET, SO_RCVTIMEO, &wait_limit, sizeof wait_limit);
+  set(fd, SOL_SOCKET, SO_SNDTIMEO, &wait_limit, sizeof wait_limit);
+  set(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
 }
 
 }  // namespace
@@ -53,10 +60,7 @@ plain_client::plain_client(int port, int receive_buffer) : fd_(::socket(AF_INET,
   if (fd_ < 0) {
     fail("socket");
   }
-  constexpr int yes = 1;
-  set(fd_, SOL_SOCKET, SO_RCVTIMEO, &wait_limit, sizeof wait_limit);
-  set(fd_, SOL_SOCKET, SO_SNDTIMEO, &wait_limit, sizeof wait_limit);
-  set(fd_, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  set_up(fd_);
   if (receive_buffer != 0) {
     set(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
   }
@@ -68,6 +72,8 @@ plain_client::plain_client(int port, int receive_buffer) : fd_(::socket(AF_INET,
     fail("connect");
   }
 }
+
+plain_client::plain_client(accepted from) : fd_(from.fd) { set_up(fd_); }
 
 plain_client::~plain_client() {
   if (fd_ >= 0) {
@@ -137,18 +143,49 @@ std::string plain_client::receive_until(std::string_view end) const {
   }
 }
 
-std::string plain_client::receive_all() const {
+std::string plain_client::receive_all(bool* was_reset) const {
   std::string result;
   char buffer[16384];
-  for (std::size_t count; (count = receive_some(fd_, buffer, sizeof buffer, 0, true)) > 0;) {
-    result.append(buffer, count);
+  for (;;) {
+    const ssize_t count = ::recv(fd_, buffer, sizeof buffer, 0);
+    const bool reset = count < 0 && errno == ECONNRESET;
+    if (was_reset != nullptr) {
+      *was_reset = reset;
+    }
+    if (count == 0 || reset) {
+      return result;
+    }
+    if (count < 0 && errno != EINTR) {
+      fail("recv");
+    }
+    result.append(buffer, static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
   }
-  return result;
 }
 
 bool plain_client::readable_within(std::chrono::milliseconds limit) const {
   pollfd subject{fd_, POLLIN, 0};
   return ::poll(&subject, 1, static_cast<int>(limit.count())) > 0;
+}
+
+plain_listener::plain_listener() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  sockaddr_in address = loopback(0);
+  socklen_t size = sizeof address;
+  if (fd_ < 0 || ::bind(fd_, reinterpret_cast<const sockaddr*>(&address), size) != 0 || ::listen(fd_, SOMAXCONN) != 0 ||
+      ::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    fail("plain_listener");
+  }
+  set(fd_, SOL_SOCKET, SO_RCVTIMEO, &wait_limit, sizeof wait_limit);
+  port_ = ntohs(address.sin_port);
+}
+
+plain_listener::~plain_listener() { ::close(fd_); }
+
+plain_client plain_listener::accept() const {
+  const int fd = ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
+  if (fd < 0) {
+    fail("accept");
+  }
+  return plain_client(plain_client::accepted{fd});
 }
 
 bool refuses_connections(int port) {

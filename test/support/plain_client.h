@@ -30,15 +30,38 @@ class plain_client {
   [[nodiscard]] std::string receive(std::size_t size) const;
   /// Up to and with `end`, or less at the end of the stream.
   [[nodiscard]] std::string receive_until(std::string_view end) const;
-  /// All until the end of the stream. A reset counts as the end.
-  [[nodiscard]] std::string receive_all() const;
+  /// All until the end of the stream. A reset counts as the end, and is told.
+  [[nodiscard]] std::string receive_all(bool* was_reset = nullptr) const;
   /// True when something, or the end, has come within `limit`.
   [[nodiscard]] bool readable_within(std::chrono::milliseconds limit) const;
 
   [[nodiscard]] int fd() const noexcept { return fd_; }
 
  private:
+  friend class plain_listener;
+  struct accepted {
+    int fd;
+  };
+  explicit plain_client(accepted from);
+
   int fd_ = -1;
+};
+
+/// A listening socket on 127.0.0.1, on a port that the system picks.
+class plain_listener {
+ public:
+  plain_listener();
+  ~plain_listener();
+  plain_listener(const plain_listener&) = delete;
+  plain_listener& operator=(const plain_listener&) = delete;
+
+  [[nodiscard]] int port() const noexcept { return port_; }
+  /// The next connection. Several threads may wait at once.
+  [[nodiscard]] plain_client accept() const;
+
+ private:
+  int fd_ = -1;
+  int port_ = 0;
 };
 
 /// True when nobody listens on the port.

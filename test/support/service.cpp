@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
 #include <string_view>
@@ -76,6 +77,20 @@ bool readable_until(int fd, steady_clock::time_point deadline) {
 }  // namespace
 
 std::string example_path(const std::string& name) { return std::string(CSP_TEST_EXAMPLES) + "/" + name; }
+
+finished run_to_end(const std::string& command) {
+  FILE* const pipe = ::popen(("{ " + command + "; } 2>&1").c_str(), "re");
+  if (pipe == nullptr) {
+    fail(command);
+  }
+  finished result;
+  char buffer[4096];
+  for (std::size_t count; (count = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) {
+    result.output.append(buffer, count);
+  }
+  result.status = ::pclose(pipe);
+  return result;
+}
 
 service::service(const std::vector<std::string>& command, const environment& more) {
   const std::vector<std::string> variables = environment_with(more);

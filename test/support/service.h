@@ -13,6 +13,14 @@ namespace csp_test {
 /// The path of an example or test program of this build.
 std::string example_path(const std::string& name);
 
+/// A program that has run to its end.
+struct finished {
+  int status = 0;      ///< of waitpid(2)
+  std::string output;  ///< stdout and stderr
+};
+/// Runs `command`, a line for the shell. \throws std::system_error
+finished run_to_end(const std::string& command);
+
 /// A running program that prints "listening on 127.0.0.1:PORT" as its first line. It dies with the thread that made it.
 /// For plain threads outside of csp::run.
 class service {
