@@ -5,6 +5,7 @@
 #include "test/support/servers/kinds.h"
 
 #include <openssl/sslerr.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -37,10 +38,12 @@ struct mixing {
   std::atomic<int> foreign{0};  ///< calls that were told an error that was not theirs
 };
 
-/// A socket to the server, for OpenSSL's calls without more around them.
+/// A socket to the server, for OpenSSL's calls without more around them. `read_limit_ms` is of each read; 0: none.
 struct raw_client {
-  raw_client(SSL_CTX& context, int port, int wait_limit_ms)
-      : fd(csp_test::connect_socket(port, wait_limit_ms, connected)), ssl(SSL_new(&context)) {
+  raw_client(SSL_CTX& context, int port, int read_limit_ms)
+      : fd(csp_test::connect_socket(port, 0, connected)), ssl(SSL_new(&context)) {
+    const timeval limit{0, read_limit_ms * 1'000};
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     SSL_set_fd(ssl, fd);
   }
   ~raw_client() {
