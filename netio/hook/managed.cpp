@@ -93,6 +93,7 @@ void note_fork() noexcept { forked.store(true, std::memory_order_relaxed); }
 
 // Before main: which process this is, and how a child of it is told.
 [[gnu::constructor]] void note_process() noexcept {
+  real::look_up_all();
   own_process.store(::getpid(), std::memory_order_relaxed);
   ::pthread_atfork(nullptr, nullptr, note_fork);
 }
