@@ -51,10 +51,15 @@ void fd_watch::prepare() {
   }
 }
 
-void fd_watch::pass_on() noexcept {
-  if (is_ready()) {
+bool fd_watch::confirm() noexcept {
+  if (channel_->is_closed()) {
+    return true;  // given up, or never to be waited for
+  }
+  const bool ready = is_ready();
+  if (ready) {
     readiness::notify(*channel_.get());
   }
+  return ready;
 }
 
 bool fd_watch::is_ready() const noexcept {

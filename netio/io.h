@@ -101,7 +101,8 @@ class CSP_API io_operation {
 /// Calls `attempt()`, a system call that does not block, until it says something else than EAGAIN, or until a wait ends
 /// otherwise: then -1 with errno ETIMEDOUT, EBADF (closed by another task), ECANCELED (the task was cancelled), or what
 /// made waiting impossible. EINTR is the attempt's own affair. `asked`: on a stream, how many bytes, so that a short
-/// count can be told; else 0.
+/// count can be told; else 0. In a task only with `sticky`, for a compiler keeps the address of errno over the wait
+/// (netio/outcome.h); csp::net has a form without errno, shared_fd::retry.
 template <class Attempt>
 ssize_t io_retry(int fd, io_direction way, const io_options& options, std::size_t asked, Attempt attempt) {
   io_operation operation(fd, way, options);
