@@ -38,10 +38,10 @@ class exhaustion {
 };
 
 /// As many as the limit of descriptors has room for, both ends being ours; a thousand where it is not low.
-std::size_t connections_at_once() {
+std::ptrdiff_t connections_at_once() {
   rlimit limit{};
   REQUIRE(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
-  return std::min<std::size_t>(1000, static_cast<std::size_t>(limit.rlim_cur) / 2 - 100);
+  return std::min<std::ptrdiff_t>(1000, static_cast<std::ptrdiff_t>(limit.rlim_cur) / 2 - 100);
 }
 
 }  // namespace
