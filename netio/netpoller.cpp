@@ -180,6 +180,7 @@ std::error_code netpoller::register_anew(int fd, descriptor& entry, io_direction
     if (done != 0) {
       const int error = errno;
       entry.wants(way).store(wanted, std::memory_order_release);
+      entry.side(way).nudge();  // who has relied on it meanwhile finds out as well
       return {error, std::generic_category()};
     }
     if (!registered) {

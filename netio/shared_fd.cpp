@@ -58,7 +58,12 @@ int shared_fd::shut(std::uint64_t how) noexcept {
   const int error = errno;
   const int fd = fd_;
   netpoller::forget(fd);
-  ring();
+  if ((seen & count_mask) != 0) {
+    // forget() passes over a number that is only just being registered, by another reader, say.
+    netpoller::nudge(fd, io_direction::read);
+    netpoller::nudge(fd, io_direction::write);
+    ring();
+  }
   leave();
   errno = error;
   return fd;

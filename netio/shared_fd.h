@@ -149,6 +149,10 @@ class CSP_API shared_fd {
     if (!operation.is_watched()) [[unlikely]] {
       return wait_unwatched(operation, way, options);
     }
+    // [SH7] acquire: pairs with [SH2]. Who closes it after this look wakes us, for the edges were noted before.
+    if ((word_.load(std::memory_order_acquire) & closed_bit) != 0) [[unlikely]] {
+      return -EBADF;
+    }
     options.deadline = deadline(way);
     const io_wait outcome = operation.wait_for_edge();
     return outcome == io_wait::ready ? 0 : judge(outcome, way);
