@@ -145,28 +145,35 @@ std::string address::path() const {
 
 std::string address::to_string() const {
   char text[INET6_ADDRSTRLEN] = {};
+  std::string made;
   switch (family()) {
     case AF_INET: {
       const auto four = as<sockaddr_in>(*this);
-      inet_ntop(AF_INET, &four.sin_addr, text, sizeof text);
-      return std::string(text) + ":" + std::to_string(port());
+      made.append(inet_ntop(AF_INET, &four.sin_addr, text, sizeof text));
+      made.append(1, ':').append(std::to_string(port()));
+      break;
     }
     case AF_INET6: {
       const auto six = as<sockaddr_in6>(*this);
-      inet_ntop(AF_INET6, &six.sin6_addr, text, sizeof text);
-      const std::string scope = six.sin6_scope_id != 0 ? "%" + std::to_string(six.sin6_scope_id) : "";
-      return "[" + std::string(text) + scope + "]:" + std::to_string(port());
+      made.append(1, '[').append(inet_ntop(AF_INET6, &six.sin6_addr, text, sizeof text));
+      if (six.sin6_scope_id != 0) {
+        made.append(1, '%').append(std::to_string(six.sin6_scope_id));
+      }
+      made.append("]:").append(std::to_string(port()));
+      break;
     }
     case AF_UNIX: {
       const std::string_view name = unix_name(*this);
-      if (name.empty()) {
-        return "unix:";
+      made = name.empty() ? "unix:" : name;
+      if (made.front() == '\0') {
+        made.front() = '@';
       }
-      return name.front() == '\0' ? "@" + std::string(name.substr(1)) : std::string(name);
+      break;
     }
     default:
-      return {};
+      break;
   }
+  return made;
 }
 
 bool operator==(const address& a, const address& b) noexcept {

@@ -37,15 +37,15 @@ class [[nodiscard]] result {
   [[nodiscard]] const T* operator->() const noexcept { return &const_cast<result*>(this)->checked(); }
 
   /// The value. \throws std::system_error when there is none
-  [[nodiscard]] T& value() & {
+  T& value() & {
     throw_if_error();
     return *value_;
   }
-  [[nodiscard]] const T& value() const& {
+  const T& value() const& {
     throw_if_error();
     return *value_;
   }
-  [[nodiscard]] T&& value() && {
+  T&& value() && {
     throw_if_error();
     return std::move(*value_);
   }

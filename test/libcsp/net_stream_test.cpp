@@ -168,6 +168,26 @@ TEST_CASE("ten megabytes to a slow peer, while a ticker ticks") {
   });
 }
 
+TEST_CASE("a task whose operations never wait lets others have their turn") {
+  csp::options options;
+  options.processors = 1;
+  options.spares = 0;
+  expectations expect;
+  csp::run(options, [&] {
+    auto [left, right] = net::pair().value();
+    std::atomic<bool> had_its_turn{false};
+    csp::go([&] { had_its_turn = true; });
+    int operations = 0;
+    while (!had_its_turn.load() && operations < 10'000) {
+      char byte = 'x';
+      expect(!left.write_all(&byte, 1) && !right.read_exactly(&byte, 1), "there is always room, and always data");
+      operations += 2;
+    }
+    expect(had_its_turn.load(), "soon enough");
+  });
+  expect.verify();
+}
+
 TEST_CASE("half-close: one direction ends, the other goes on") {
   on_each_topology([](expectations& expect, unsigned) {
     tcp_line line;
