@@ -29,6 +29,11 @@ int run_pwait_without_mask(int fd, epoll_event* events, int count, int limit) {
   return ::epoll_pwait(fd, events, count, limit, nullptr);
 }
 
+int run_pwait2(int fd, epoll_event* events, int count, int limit) {
+  const timespec exact{limit / 1000, limit % 1000 * 1'000'000L};
+  return ::epoll_pwait2(fd, events, count, limit < 0 ? nullptr : &exact, nullptr);
+}
+
 /// A user's epoll with one pipe in it.
 struct watched_pipe {
   owned_fd poller{::epoll_create1(0)};
@@ -164,6 +169,8 @@ void wrong(outcome& out) {
   out.note("closed", call([&] { return ::epoll_wait(far_too_high_fd, &event, 1, 0); }));
   out.note("bad address",
            call([&] { return ::epoll_wait(watched.poller, static_cast<epoll_event*>(bad_address()), 1, 0); }));
+  const timespec wrong_time{0, 2'000'000'000};
+  out.note("wrong time", call([&] { return ::epoll_pwait2(watched.poller, &event, 1, &wrong_time, nullptr); }));
   out.note("add twice", call([&] { return ::epoll_ctl(watched.poller, EPOLL_CTL_ADD, watched.pipe.near, &event); }));
   out.note("add itself", call([&] { return ::epoll_ctl(watched.poller, EPOLL_CTL_ADD, watched.poller, &event); }));
   const temporary_folder folder;
@@ -197,6 +204,7 @@ void add_epoll(probe_list& list) {
   list.add("epoll_wait", [](outcome& out) { every_way(out, ::epoll_wait); });
   list.add("epoll_pwait", [](outcome& out) { every_way(out, run_pwait); });
   list.add("epoll_pwait without a mask", [](outcome& out) { every_way(out, run_pwait_without_mask); });
+  list.add("epoll_pwait2", [](outcome& out) { every_way(out, run_pwait2); });
   list.add("epoll_wait, edge-triggered", edge_triggered);
   list.add("epoll_wait, one shot", one_shot);
   list.add("epoll_wait and reads of the same pipe", both_uses);

@@ -78,7 +78,7 @@ class probe_list {
 /// The time that a call took, told coarsely.
 class stopwatch {
  public:
-  /// "before the timeout", "after the timeout", or "late" when more than a second was over it.
+  /// "before the timeout", "after the timeout", or "late" when several seconds were over it.
   [[nodiscard]] std::string against(std::chrono::milliseconds timeout) const;
 
  private:

@@ -140,6 +140,7 @@ void opens(outcome& out) {
   note_made(out, "__openat64_2", call([&] { return ::__openat64_2(at, "file", O_RDONLY); }));
   note_made(out, "nonblocking", call([&] { return ::open(path.c_str(), O_RDONLY | O_NONBLOCK); }));
   note_made(out, "creat", call([&] { return ::creat(folder.file("new").c_str(), 0600); }));
+  note_made(out, "creat64", call([&] { return ::creat64(folder.file("newer").c_str(), 0600); }));
   note_made(out, "missing", call([&] { return ::open(folder.file("missing").c_str(), O_RDONLY); }));
   note_made(out, "exists", call([&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600); }));
   note_made(out, "no folder", call([&] { return ::openat(opaque(-5), "file", O_RDONLY); }));

@@ -1,7 +1,6 @@
 // The resolver, with names that need no network: numbers and localhost, which comes from a file.
 #include "test/fidelity/families.h"
 #include "test/fidelity/fds.h"
-#include "test/fidelity/stage.h"
 
 #include <array>
 #include <cstring>
@@ -174,13 +173,6 @@ void reentrant_hosts(outcome& out) {
   });
 }
 
-/// Resolving leaves the processor to others: the files are read elsewhere.
-void leaves_the_processor(outcome& out) {
-  bystander other;
-  ask(out, "localhost", "localhost", "80", AF_INET, SOCK_STREAM, 0);
-  other.check();
-}
-
 }  // namespace
 
 void add_names(probe_list& list) {
@@ -189,7 +181,6 @@ void add_names(probe_list& list) {
   list.add("getnameinfo", names);
   list.add("gethostbyname and gethostbyaddr", hosts);
   list.add("gethostbyname_r and gethostbyaddr_r", reentrant_hosts);
-  list.add("getaddrinfo leaves the processor", leaves_the_processor);
 }
 
 }  // namespace fidelity

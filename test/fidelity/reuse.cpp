@@ -30,8 +30,14 @@ struct closer {
   void (*close)(int fd);
 };
 
+void close_by_freopen(int fd) {
+  std::FILE* const stream = ::fdopen(fd, "r");
+  static_cast<void>(std::fclose(std::freopen("/dev/null", "r", stream)));
+}
+
 constexpr closer closers[] = {
     {"close", [](int fd) { ::close(fd); }},
+    {"freopen", close_by_freopen},
     {"__close", [](int fd) { ::__close(fd); }},
     {"fclose", [](int fd) { static_cast<void>(std::fclose(::fdopen(fd, "r"))); }},
     {"close_range", [](int fd) { ::close_range(static_cast<unsigned>(fd), static_cast<unsigned>(fd), 0); }},
@@ -270,6 +276,21 @@ void duplicate_lives_on(outcome& out) {
   note_waiting_read(out, back, [&] { put(far, "three"); });
 }
 
+/// The number goes while a read of it waits. A plain thread reads on from what the number stood for; a task is told.
+void gone_while_reading(outcome& out, kind of_pair, void (*goes)(int fd, int other)) {
+  fd_pair pair = reading_pair(of_pair);
+  const fd_pair other_pair = socket_pair(SOCK_STREAM);
+  const owned_fd number(::fcntl(pair.near, F_DUPFD, high_number));
+  pair.near.reset();
+  peer other([&](peer& self) {
+    self.until_blocked();
+    goes(number, other_pair.near);
+    ::usleep(20'000);
+    ::send(pair.far, "late", 4, MSG_NOSIGNAL);
+  });
+  note_read(out, number);
+}
+
 void close_results(outcome& out) {
   const fd_pair pair = reading_pair(kind::pipe);
   const int copy = ::dup(pair.near);
@@ -312,6 +333,13 @@ void add_reuse(probe_list& list) {
            [](outcome& out) { replaced(out, [](int from, int to) { return ::dup3(from, to, O_CLOEXEC); }); });
   for (const maker& makes : makers) {
     list.add(std::string("reuse by ") + makes.name, [&](outcome& out) { made_by(out, makes, closers[0]); });
+  }
+  for (const kind of_pair : {kind::unix_stream, kind::tcp4}) {
+    const std::string of = name_of(of_pair);
+    list.add("closed while reading " + of,
+             [=](outcome& out) { gone_while_reading(out, of_pair, [](int fd, int) { ::close(fd); }); });
+    list.add("replaced while reading " + of,
+             [=](outcome& out) { gone_while_reading(out, of_pair, [](int fd, int other) { ::dup2(other, fd); }); });
   }
   list.add("reuse by accept", accepted);
   list.add("reuse of a listener", listener_and_stream);
