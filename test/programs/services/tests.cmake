@@ -27,3 +27,11 @@ csp_add_service_test(echo_server echo_server)
 csp_add_service_test(tcp_proxy tcp_proxy echo_server)
 csp_add_service_test(fetcher fetcher http_server)
 csp_add_service_test(blocking_server blocking_server)
+
+# Ports of callback libraries (examples/callbacks adds the programs that each needs); not under TSan, as other clients.
+if(TARGET csp_test_clients)
+  foreach(name IN ITEMS ares curl redis)
+    csp_add_service_test(${name}_port http_server)
+    target_link_libraries(test_programs_services_${name}_port PRIVATE csp_test_clients)
+  endforeach()
+endif()
