@@ -4,6 +4,7 @@
 #include "channel/select_engine.h"
 #include "netio/fd_watch.h"
 #include "netio/netpoller.h"
+#include "netio/outcome.h"
 #include "netio/real.h"
 
 #include <netinet/in.h>
@@ -23,13 +24,11 @@ using detail::nanos;
 using detail::shared_fd;
 using detail::shared_fd_owner;
 
-[[nodiscard]] std::error_code last_error() noexcept { return {errno, std::generic_category()}; }
-
-/// A fresh socket that can be connected to `peer`; empty, with errno, when the system has none.
-[[nodiscard]] shared_fd_owner socket_for(const address& peer) {
-  const int fd = detail::real::socket(peer.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+/// A fresh socket that can be connected to `peer`.
+[[nodiscard]] result<shared_fd_owner> socket_for(const address& peer) {
+  const int fd = detail::outcome_of(detail::real::socket(peer.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (fd < 0) {
-    return {};
+    return detail::error_in(fd);
   }
   if (peer.family() != AF_UNIX) {
     constexpr int on = 1;
@@ -38,47 +37,46 @@ using detail::shared_fd_owner;
   return shared_fd::adopt(fd);
 }
 
-/// connect(2), called again until it is decided: 0, or -1 with errno, EINPROGRESS while it goes on.
+/// connect(2), called again until it is decided: an outcome of 0, or of EINPROGRESS while it goes on.
 [[nodiscard]] int advance(int fd, const address& peer) noexcept {
-  const int done = detail::real::connect(fd, peer.native(), peer.native_length());
-  if (done == 0 || errno == EISCONN) {
-    return 0;
+  const int outcome = detail::outcome_of(detail::real::connect(fd, peer.native(), peer.native_length()));
+  switch (-outcome) {
+    case EISCONN:
+      return 0;
+    case EALREADY:
+    case EINTR:
+      return -EINPROGRESS;
+    default:
+      return outcome;
   }
-  if (errno == EALREADY || errno == EINTR) {
-    errno = EINPROGRESS;
-  }
-  return -1;
 }
 
 // --- one address
 // -----------------------------------------------------------------------------------------------------
 
-[[nodiscard]] int connect_tcp(shared_fd& fd, const address& peer) {
-  return static_cast<int>(fd.retry(io_direction::write, 0, [&peer](int number) -> ssize_t {
-    const int done = advance(number, peer);
-    if (done != 0 && errno == EINPROGRESS) {
-      errno = EAGAIN;
-    }
-    return done;
-  }));
+[[nodiscard]] ssize_t connect_tcp(shared_fd& fd, const address& peer) {
+  return fd.retry(io_direction::write, 0, [&peer](int number) -> ssize_t {
+    const int outcome = advance(number, peer);
+    return outcome == -EINPROGRESS ? -EAGAIN : outcome;
+  });
 }
 
 /// A unix listener with a full backlog says EAGAIN, and tells nobody when there is room (unix(7)).
-[[nodiscard]] int connect_unix(shared_fd& fd, const address& peer) {
+[[nodiscard]] ssize_t connect_unix(shared_fd& fd, const address& peer) {
   constexpr nanos shortest_pause = 1'000'000;
   constexpr nanos longest_pause = 64'000'000;
+  constexpr ssize_t busy = 1;
   for (nanos pause = shortest_pause;; pause = std::min(2 * pause, longest_pause)) {
-    bool busy = false;
-    const ssize_t done = fd.retry(io_direction::write, 0, [&](int number) -> ssize_t {
+    const ssize_t outcome = fd.retry(io_direction::write, 0, [&](int number) -> ssize_t {
       const int answer = advance(number, peer);
-      busy = answer != 0 && errno == EAGAIN;
-      return busy ? 0 : answer;
+      return answer == -EAGAIN ? busy : answer;
     });
-    if (!busy) {
-      return static_cast<int>(done);
+    if (outcome != busy) {
+      return outcome;
     }
-    if (!fd.pause(io_direction::write, detail::add_saturating(detail::current_time(), pause))) {
-      return -1;
+    const nanos when = detail::add_saturating(detail::current_time(), pause);
+    if (const int error = fd.pause(io_direction::write, when)) {
+      return error;
     }
   }
 }
@@ -138,23 +136,24 @@ class race {
   void begin(nanos now) {
     const address& peer = addresses_[next_++];
     next_start_ = detail::add_saturating(now, delay_);
-    shared_fd_owner fd = socket_for(peer);
+    auto fd = socket_for(peer);
     if (!fd) {
-      error_ = last_error();
+      error_ = fd.error();
       next_start_ = now;
     } else {
-      judge(attempt{&peer, std::move(fd)});
+      judge(attempt{&peer, std::move(*fd)});
     }
   }
 
   /// Sorts an attempt into the winner, those that go on, or the failed.
   void judge(attempt each) {
-    if (advance(each.fd->number(), *each.peer) == 0) {
+    const int outcome = advance(each.fd->number(), *each.peer);
+    if (outcome == 0) {
       winner_ = std::move(each.fd);
-    } else if (errno == EINPROGRESS) {
+    } else if (outcome == -EINPROGRESS) {
       pending_.push_back(std::move(each));
     } else {
-      error_ = last_error();
+      error_ = detail::error_in(outcome);
       next_start_ = 0;  // no need to wait for this one
     }
   }
@@ -212,16 +211,18 @@ class race {
 
 result<stream> connect(const address& peer, const connect_options& options) {
   detail::cancellation_point();
-  shared_fd_owner fd = socket_for(peer);
+  auto fd = socket_for(peer);
   if (!fd) {
-    return last_error();
+    return fd.error();
   }
-  fd->set_deadline(io_direction::write, detail::to_nanos(options.deadline));
-  if ((peer.family() == AF_UNIX ? connect_unix(*fd.get(), peer) : connect_tcp(*fd.get(), peer)) != 0) {
-    return last_error();
+  shared_fd& line = *fd->get();
+  line.set_deadline(io_direction::write, detail::to_nanos(options.deadline));
+  const ssize_t outcome = peer.family() == AF_UNIX ? connect_unix(line, peer) : connect_tcp(line, peer);
+  if (outcome != 0) {
+    return detail::error_in(outcome);
   }
-  fd->set_deadline(io_direction::write, detail::never);
-  return stream(std::move(fd));
+  line.set_deadline(io_direction::write, detail::never);
+  return stream(std::move(*fd));
 }
 
 result<stream> connect(std::span<const address> addresses, const connect_options& options) {

@@ -1,5 +1,6 @@
 #include <libcsp/net_listener.h>
 
+#include "netio/outcome.h"
 #include "netio/real.h"
 
 #include <netinet/in.h>
@@ -16,7 +17,7 @@ namespace {
 using detail::io_direction;
 using detail::nanos;
 
-[[nodiscard]] std::error_code last_error() noexcept { return {errno, std::generic_category()}; }
+[[nodiscard]] std::error_code last_error() noexcept { return detail::error_in(-detail::last_errno()); }
 
 void set(int fd, int level, int name, int value) noexcept {
   static_cast<void>(detail::real::setsockopt(fd, level, name, &value, sizeof value));
@@ -43,23 +44,16 @@ void set_options(int fd, int family, const listen_options& options) noexcept {
   if (probe < 0) {
     return false;
   }
-  const bool refused =
-      detail::real::connect(probe, where.native(), where.native_length()) != 0 && errno == ECONNREFUSED;
+  const int outcome = detail::outcome_of(detail::real::connect(probe, where.native(), where.native_length()));
   detail::real::close(probe);
-  return refused && ::unlink(path.c_str()) == 0;
+  return outcome == -ECONNREFUSED && ::unlink(path.c_str()) == 0;
 }
 
-[[nodiscard]] bool bind_to(int fd, const address& where, const listen_options& options) noexcept {
-  const auto bind = [&] { return ::bind(fd, where.native(), where.native_length()) == 0; };
-  if (bind()) {
-    return true;
-  }
-  const int error = errno;
-  if (error == EADDRINUSE && where.family() == AF_UNIX && options.replace_stale && remove_stale(where)) {
-    return bind();
-  }
-  errno = error;
-  return false;
+[[nodiscard]] int bind_to(int fd, const address& where, const listen_options& options) noexcept {
+  const auto bind = [&] { return detail::outcome_of(::bind(fd, where.native(), where.native_length())); };
+  const int outcome = bind();
+  const bool in_the_way = outcome == -EADDRINUSE && where.family() == AF_UNIX && options.replace_stale;
+  return in_the_way && remove_stale(where) ? bind() : outcome;
 }
 
 /// The process or the system is short of something; it passes.
@@ -95,8 +89,8 @@ result<listener> listener::bind(const address& where, const listen_options& opti
   }
   listener made(detail::shared_fd::adopt(fd));
   set_options(fd, where.family(), options);
-  if (!bind_to(fd, where, options)) {
-    return last_error();
+  if (const int outcome = bind_to(fd, where, options); outcome < 0) {
+    return detail::error_in(outcome);
   }
   if (options.unlink_on_close) {
     made.remember_path(where);
@@ -168,27 +162,29 @@ void listener::close() noexcept {
 result<stream> listener::accept() {
   constexpr nanos shortest_pause = 1'000'000;
   constexpr nanos longest_pause = 100'000'000;
+  constexpr ssize_t passed_over = -1'000'000;  // no error has this number
   detail::shared_fd* const fd = shared();
   if (fd == nullptr) {
     return std::make_error_code(std::errc::bad_file_descriptor);
   }
   for (nanos pause = shortest_pause;;) {
-    const ssize_t taken = fd->retry(io_direction::read, 0, [](int number) -> ssize_t {
-      const int accepted = detail::real::accept4(number, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-      // ETIMEDOUT is kept for the deadline.
-      return accepted < 0 && is_of_the_connection(errno) ? -1 - errno : accepted;
+    const ssize_t outcome = fd->retry(io_direction::read, 0, [](int number) -> ssize_t {
+      const int taken =
+          detail::outcome_of(detail::real::accept4(number, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      return is_of_the_connection(-taken) ? passed_over : taken;
     });
-    if (taken >= 0) {
-      return stream(detail::shared_fd::adopt(static_cast<int>(taken)));
+    if (outcome >= 0) {
+      return stream(detail::shared_fd::adopt(static_cast<int>(outcome)));
     }
-    if (taken < -1) {
+    if (outcome == passed_over) {
       continue;
     }
-    if (!is_shortage(errno)) {
-      return last_error();
+    if (!is_shortage(static_cast<int>(-outcome))) {
+      return detail::error_in(outcome);
     }
-    if (!fd->pause(io_direction::read, detail::add_saturating(detail::current_time(), pause))) {
-      return last_error();
+    const nanos when = detail::add_saturating(detail::current_time(), pause);
+    if (const int error = fd->pause(io_direction::read, when)) {
+      return detail::error_in(error);
     }
     pause = std::min(2 * pause, longest_pause);
   }

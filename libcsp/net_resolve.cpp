@@ -3,6 +3,7 @@
 #include <libcsp/go.h>
 #include <libcsp/net_address.h>
 
+#include "netio/outcome.h"
 #include "netio/real.h"
 #include "sched/park.h"
 #include "sched/scheduler_core.h"
@@ -10,7 +11,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <memory>
 #include <optional>
@@ -35,7 +35,7 @@ using addresses = std::vector<address>;
   addrinfo* list = nullptr;
   const int failure = detail::real::getaddrinfo(host.empty() ? nullptr : host.c_str(), service.c_str(), &hints, &list);
   if (failure == EAI_SYSTEM) {
-    return std::error_code(errno, std::generic_category());
+    return detail::error_in(-detail::last_errno());
   }
   if (failure != 0) {
     return std::error_code(failure, resolver_category());

@@ -1,8 +1,7 @@
 #include <libcsp/net_socket.h>
 
+#include "netio/outcome.h"
 #include "netio/real.h"
-
-#include <cerrno>
 
 namespace csp::inline v0::net {
 namespace {
@@ -44,23 +43,23 @@ void socket::set(direction way, detail::nanos when) noexcept {
 }
 
 std::error_code socket::set_option(int level, int name, int value) noexcept {
-  errno = EBADF;
-  const int done = fd_ ? fd_->with_number([&](int number) {
-    return detail::real::setsockopt(number, level, name, &value, sizeof value);
-  })
-                       : -1;
-  return done == 0 ? std::error_code() : std::error_code(errno, std::generic_category());
+  if (!fd_) {
+    return std::make_error_code(std::errc::bad_file_descriptor);
+  }
+  return detail::error_in(fd_->with_number(
+      [&](int number) { return detail::real::setsockopt(number, level, name, &value, sizeof value); }));
 }
 
 result<int> socket::option(int level, int name) const noexcept {
+  if (!fd_) {
+    return std::make_error_code(std::errc::bad_file_descriptor);
+  }
   int value = 0;
   socklen_t length = sizeof value;
-  errno = EBADF;
-  const int done =
-      fd_ ? fd_->with_number([&](int number) { return detail::real::getsockopt(number, level, name, &value, &length); })
-          : -1;
-  if (done != 0) {
-    return std::error_code(errno, std::generic_category());
+  const int outcome =
+      fd_->with_number([&](int number) { return detail::real::getsockopt(number, level, name, &value, &length); });
+  if (outcome < 0) {
+    return detail::error_in(outcome);
   }
   return value;
 }

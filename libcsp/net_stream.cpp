@@ -1,5 +1,6 @@
 #include <libcsp/net_stream.h>
 
+#include "netio/outcome.h"
 #include "netio/real.h"
 
 #include <fcntl.h>
@@ -9,7 +10,6 @@
 #include <unistd.h>
 #include <algorithm>
 #include <array>
-#include <cerrno>
 
 namespace csp::inline v0::net {
 namespace {
@@ -19,23 +19,21 @@ using detail::io_direction;
 /// Pieces that one system call takes (IOV_MAX).
 constexpr std::size_t most_pieces = 1024;
 
-[[nodiscard]] std::error_code last_error() noexcept { return {errno, std::generic_category()}; }
+[[nodiscard]] std::error_code last_error() noexcept { return detail::error_in(-detail::last_errno()); }
 
-[[nodiscard]] result<std::size_t> counted(ssize_t count) {
-  if (count < 0) {
-    return last_error();
-  }
-  return static_cast<std::size_t>(count);
-}
-
-[[nodiscard]] result<std::size_t> transfer(detail::shared_fd* fd, io_direction way, std::size_t size, auto attempt) {
+/// `call(fd)` is the system call.
+[[nodiscard]] result<std::size_t> transfer(detail::shared_fd* fd, io_direction way, std::size_t size, auto call) {
   if (fd == nullptr) {
     return std::make_error_code(std::errc::bad_file_descriptor);
   }
   if (size == 0) {
     return std::size_t{0};
   }
-  return counted(fd->retry(way, size, attempt));
+  const ssize_t outcome = fd->retry(way, size, [&call](int number) { return detail::outcome_of(call(number)); });
+  if (outcome < 0) {
+    return detail::error_in(outcome);
+  }
+  return static_cast<std::size_t>(outcome);
 }
 
 /// A message header for pieces, and their size together.
@@ -121,11 +119,11 @@ std::error_code stream::write_all(const void* data, std::size_t size, std::size_
 
 std::error_code stream::shutdown(direction way) noexcept {
   const int how = way == direction::read ? SHUT_RD : way == direction::write ? SHUT_WR : SHUT_RDWR;
-  errno = EBADF;
   detail::shared_fd* const fd = shared();
-  const int done =
-      fd != nullptr ? fd->with_number([=](int number) { return detail::real::shutdown(number, how); }) : -1;
-  return done == 0 ? std::error_code() : last_error();
+  if (fd == nullptr) {
+    return std::make_error_code(std::errc::bad_file_descriptor);
+  }
+  return detail::error_in(fd->with_number([how](int number) { return detail::real::shutdown(number, how); }));
 }
 
 std::error_code stream::set_no_delay(bool on) noexcept { return set_option(IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0); }

@@ -1,17 +1,17 @@
 #include <libcsp/net_udp.h>
 
+#include "netio/outcome.h"
 #include "netio/real.h"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <cerrno>
 
 namespace csp::inline v0::net {
 namespace {
 
 using detail::io_direction;
 
-[[nodiscard]] std::error_code last_error() noexcept { return {errno, std::generic_category()}; }
+[[nodiscard]] std::error_code last_error() noexcept { return detail::error_in(-detail::last_errno()); }
 
 /// A datagram socket at, or to, an address.
 template <class Use>
@@ -24,16 +24,16 @@ template <class Use>
   return use(fd, name.native(), name.native_length()) == 0 ? std::error_code() : last_error();
 }
 
-/// Any datagram operation; none of them ever comes out short for lack of data.
-[[nodiscard]] result<std::size_t> transfer(detail::shared_fd* fd, io_direction way, auto attempt) {
+/// Any datagram operation, `call(fd)`; none of them ever comes out short for lack of data.
+[[nodiscard]] result<std::size_t> transfer(detail::shared_fd* fd, io_direction way, auto call) {
   if (fd == nullptr) {
     return std::make_error_code(std::errc::bad_file_descriptor);
   }
-  const ssize_t count = fd->retry(way, 0, attempt);
-  if (count < 0) {
-    return last_error();
+  const ssize_t outcome = fd->retry(way, 0, [&call](int number) { return detail::outcome_of(call(number)); });
+  if (outcome < 0) {
+    return detail::error_in(outcome);
   }
-  return static_cast<std::size_t>(count);
+  return static_cast<std::size_t>(outcome);
 }
 
 }  // namespace

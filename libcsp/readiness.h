@@ -26,6 +26,8 @@ struct readiness_arm : arm_base {
   Handler handler;
   std::optional<io_signal> value{};
 
+  static constexpr bool unsure = true;
+  [[nodiscard]] bool confirm() noexcept { return watch.confirm(); }
   void keep() noexcept {}
   void prepare(select_arm& arm) {
     watch.prepare();
@@ -34,21 +36,18 @@ struct readiness_arm : arm_base {
     arm.way = select_arm::direction::receive;
     arm.value = &value;
   }
-  void finish(const select_arm&) {
-    watch.pass_on();
-    handler();
-  }
+  void finish(const select_arm&) { handler(); }
 };
 
 }  // namespace detail
 
 /// An arm that is ready when a read from `fd` would not block: there is data, a connection to accept, the end, or an
 /// error; also when `fd` is closed (by csp::net, or by a hooked close), is of a kind that cannot be waited for, or is
-/// no descriptor. `handler()` then reads. It may be called although another party was faster, or the reason has gone,
-/// so it should read from a non-blocking descriptor. `fd` may be blocking or not; it stays the caller's.
+/// no descriptor. `handler()` then reads. If others read from `fd` too, one of them may be faster, so that a blocking
+/// descriptor would block. `fd` may be blocking or not; it stays the caller's.
 ///
 /// The select throws std::logic_error in a plain thread while no csp::run is at work; std::bad_alloc;
-/// std::system_error when the system has no epoll instance or no watch left. Each turn costs three system calls.
+/// std::system_error when the system has no epoll instance or no watch left. Each turn costs two or three system calls.
 template <class Handler = detail::no_handler>
 [[nodiscard]] auto on_readable(int fd, Handler handler = {}) {
   return detail::readiness_arm<Handler>{{}, {fd, detail::io_direction::read}, std::move(handler)};

@@ -34,6 +34,9 @@ struct no_handler {
 /// What select needs of an arm; `arm` points into itself once prepare() was called.
 struct arm_base {
   bool enabled = true;
+
+  /// An arm that says `unsure` is asked `confirm()` when it was done: false sends the select back to its beginning.
+  static constexpr bool unsure = false;
 };
 
 /// The channel of an arm. A handle that outlives the arm is not counted, for that would cost two atomic operations an
@@ -169,6 +172,18 @@ inline constexpr bool is_otherwise = false;
 template <class Handler>
 inline constexpr bool is_otherwise<otherwise_arm<Handler>> = true;
 
+/// Finishes the arm that was chosen; false when it was chosen for nothing.
+template <class Arm>
+CSP_ALWAYS_INLINE bool finish_arm(Arm& arm, const select_arm& slot) {
+  if constexpr (Arm::unsure) {
+    if (!arm.confirm()) {
+      return false;
+    }
+  }
+  arm.finish(slot);
+  return true;
+}
+
 /// Deadline and default of a set of arms, gathered while they are prepared.
 struct select_plan {
   nanos deadline = never;
@@ -267,24 +282,29 @@ template <class... Arms>
 requires(std::derived_from<std::remove_cvref_t<Arms>, detail::arm_base>&&...) CSP_ALWAYS_INLINE
     int select(Arms&&... arms) {
   constexpr std::size_t count = sizeof...(Arms);
-  std::array<detail::select_arm, count> slots;
   std::array<detail::spinlock*, count> locks;
-  detail::select_plan plan;
-  int next = 0;
-  [[maybe_unused]] const auto prepare = [&](auto& arm) {  // unused without arms
-    plan.add(arm, slots[static_cast<std::size_t>(next)], next);
-    ++next;
-  };
-  (prepare(arms), ...);
-  const int chosen = plan.run(slots, locks);
-  int at = 0;
-  [[maybe_unused]] const auto finish = [&](auto& arm) {
-    if (at++ == chosen) {
-      arm.finish(slots[static_cast<std::size_t>(chosen)]);
+  for (;;) {
+    std::array<detail::select_arm, count> slots;
+    detail::select_plan plan;
+    int next = 0;
+    [[maybe_unused]] const auto prepare = [&](auto& arm) {  // unused without arms
+      plan.add(arm, slots[static_cast<std::size_t>(next)], next);
+      ++next;
+    };
+    (prepare(arms), ...);
+    const int chosen = plan.run(slots, locks);
+    int at = 0;
+    bool finished = true;
+    [[maybe_unused]] const auto finish = [&](auto& arm) {
+      if (at++ == chosen) {
+        finished = detail::finish_arm(arm, slots[static_cast<std::size_t>(chosen)]);
+      }
+    };
+    (finish(arms), ...);
+    if (finished) {
+      return chosen;
     }
-  };
-  (finish(arms), ...);
-  return chosen;
+  }
 }
 
 /// A select whose arms are known at run time only. Not thread-safe itself; may be run again and again.
@@ -301,22 +321,26 @@ class select_list {
 
   /// As csp::select; returns the position of the arm in the order of add(). \throws std::bad_alloc too, before it waits
   int run() {
-    std::vector<detail::select_arm> slots(arms_.size());
     std::vector<detail::spinlock*> locks(arms_.size());
-    detail::select_plan plan;
-    for (std::size_t i = 0; i < arms_.size(); ++i) {
-      arms_[i]->prepare(plan, slots[i], static_cast<int>(i));
+    for (;;) {
+      std::vector<detail::select_arm> slots(arms_.size());
+      detail::select_plan plan;
+      for (std::size_t i = 0; i < arms_.size(); ++i) {
+        arms_[i]->prepare(plan, slots[i], static_cast<int>(i));
+      }
+      const int chosen = plan.run(slots, locks);
+      const auto at = static_cast<std::size_t>(chosen);
+      if (arms_[at]->finish(slots[at])) {
+        return chosen;
+      }
     }
-    const int chosen = plan.run(slots, locks);
-    arms_[static_cast<std::size_t>(chosen)]->finish(slots[static_cast<std::size_t>(chosen)]);
-    return chosen;
   }
 
  private:
   struct any_arm {
     virtual ~any_arm() = default;
     virtual void prepare(detail::select_plan& plan, detail::select_arm& slot, int index) = 0;
-    virtual void finish(const detail::select_arm& slot) = 0;
+    virtual bool finish(const detail::select_arm& slot) = 0;
   };
   template <class Arm>
   struct held_arm final : any_arm {
@@ -324,7 +348,7 @@ class select_list {
     void prepare(detail::select_plan& plan, detail::select_arm& slot, int index) override {
       plan.add(held, slot, index);
     }
-    void finish(const detail::select_arm& slot) override { held.finish(slot); }
+    bool finish(const detail::select_arm& slot) override { return detail::finish_arm(held, slot); }
     Arm held;
   };
 

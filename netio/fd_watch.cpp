@@ -37,7 +37,7 @@ void fd_watch::prepare() {
   }
   // First the channel, then the registration: who gives the number up from here on closes the channel.
   channel_ = entry->side(way_).watch();
-  if (const std::error_code error = poller->watch(fd_, *entry, true)) {
+  if (const std::error_code error = poller->watch(fd_, *entry, way_, true)) {
     if (error == std::errc::operation_not_permitted || error == std::errc::bad_file_descriptor) {
       channel_ = always_ready();
       return;
@@ -51,10 +51,15 @@ void fd_watch::prepare() {
   }
 }
 
-void fd_watch::pass_on() noexcept {
-  if (is_ready()) {
+bool fd_watch::confirm() noexcept {
+  if (channel_->is_closed()) {
+    return true;  // given up, or never to be waited for
+  }
+  const bool ready = is_ready();
+  if (ready) {
     readiness::notify(*channel_.get());
   }
+  return ready;
 }
 
 bool fd_watch::is_ready() const noexcept {

@@ -1,8 +1,9 @@
 // Readiness of a file descriptor as something to select on: a channel that has a signal when it is worth looking.
 //
 // Those who watch one direction of a descriptor share the channel of its readiness, which holds one signal. So whoever
-// takes a signal must hand it on if the descriptor is still ready (`pass_on`), and whoever comes new drops what lies
-// there and looks for itself: a signal is never needed by somebody who will not find the same by looking.
+// takes a signal must hand it on if the descriptor is ready (`confirm`), and whoever comes new drops what lies there
+// and looks for itself: a signal is never needed by somebody who will not find the same by looking. A signal may be of
+// an event that is over by now.
 #pragma once
 
 #include "netio/readiness.h"
@@ -22,8 +23,8 @@ class CSP_API fd_watch {
   /// After prepare().
   [[nodiscard]] watch_channel* channel() const noexcept { return channel_.get(); }
 
-  /// After a signal was received: others who watch get one too if there is still something to find.
-  void pass_on() noexcept;
+  /// After a receive: whether `fd` is ready. If it is, others who watch get a signal too.
+  [[nodiscard]] bool confirm() noexcept;
 
  private:
   [[nodiscard]] bool is_ready() const noexcept;

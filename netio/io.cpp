@@ -10,18 +10,11 @@
 
 namespace csp::inline v0::detail {
 
-io_operation::io_operation(int fd, io_direction way, const io_options& options) noexcept
-    : fd_(fd),
-      way_(way),
-      options_(options),
-      poller_(netpoller::of_caller()),
-      entry_(poller_ != nullptr ? poller_->at(fd) : nullptr) {}
-
 io_place io_operation::prepare() noexcept {
   if (entry_ == nullptr) {
     return io_place::thread;
   }
-  const std::error_code error = poller_->watch(fd_, *entry_, options_.foreign);
+  const std::error_code error = poller_->watch(fd_, *entry_, way_, options_.foreign);
   if (!error) {
     waited_ = true;
     return io_place::poller;
@@ -43,12 +36,7 @@ io_wait io_operation::wait() {
     case io_place::poller:
       break;
   }
-  const stay_on_thread stay(options_.sticky);
-  return wait_in(entry_->side(way_));
-}
-
-io_wait io_operation::wait_in(readiness& side) {
-  return side.wait(seen_, way_ == io_direction::read ? wait_kind::readable : wait_kind::writable, options_.deadline);
+  return wait_for_edge();
 }
 
 io_wait io_operation::wait_without_poller() noexcept {

@@ -4,6 +4,8 @@
 
 #include "netio/netpoller.h"
 #include "sched/base/clock.h"
+#include "sched/base/tls.h"
+#include "sched/scheduler_core.h"
 #include "sched/stay_on_thread.h"
 
 #include <sys/types.h>
@@ -27,7 +29,13 @@ enum class [[nodiscard]] io_place : std::uint8_t{poller, thread, nowhere};
 /// One operation on one direction of a file descriptor; lives in the frame of the call.
 class CSP_API io_operation {
  public:
-  io_operation(int fd, io_direction way, const io_options& options) noexcept;
+  CSP_ALWAYS_INLINE io_operation(int fd, io_direction way, const io_options& options) noexcept
+      : fd_(fd), way_(way), options_(options) {
+    const processor* const here = this_processor();
+    poller* const source = here != nullptr ? here->core().io() : nullptr;
+    poller_ = source != nullptr ? static_cast<netpoller*>(source) : netpoller::of_caller();
+    entry_ = poller_ != nullptr ? poller_->at(fd) : nullptr;
+  }
   io_operation(const io_operation&) = delete;
   io_operation& operator=(const io_operation&) = delete;
 
@@ -48,6 +56,20 @@ class CSP_API io_operation {
   /// After a try that said EAGAIN: waits until another one is worth it. `failed`: errno says why nobody can wait.
   io_wait wait();
 
+  /// True when edges come in already: then the wait may be wait_for_edge() alone. Who gives the number up, or nudges
+  /// it, after begin_try() ends that wait.
+  [[nodiscard]] CSP_ALWAYS_INLINE bool is_watched() const noexcept {
+    // acquire: as in netpoller::watch().
+    return entry_ != nullptr && entry_->wants(way_).load(std::memory_order_acquire) && !options_.foreign;
+  }
+  /// The wait itself; inlined, for a switch of stacks makes each return above it a mispredicted one (switch_task.h).
+  CSP_ALWAYS_INLINE io_wait wait_for_edge() {
+    waited_ = true;
+    const stay_on_thread stay(options_.sticky);
+    return entry_->side(way_).wait(seen_, way_ == io_direction::read ? wait_kind::readable : wait_kind::writable,
+                                   options_.deadline);
+  }
+
   /// After a try that succeeded. `drained`: it moved less than was asked, on a stream, so the next one can wait at
   /// once.
   void end_try(bool drained) noexcept {
@@ -55,7 +77,7 @@ class CSP_API io_operation {
       return;
     }
     readiness& side = entry_->side(way_);
-    if (drained && entry_->registered.load(std::memory_order_relaxed) &&
+    if (drained && entry_->wants(way_).load(std::memory_order_relaxed) &&
         !entry_->unusual.load(std::memory_order_relaxed)) {
       side.note_drained(seen_);
     }
@@ -66,21 +88,21 @@ class CSP_API io_operation {
 
  private:
   [[nodiscard]] io_wait wait_without_poller() noexcept;
-  [[nodiscard]] io_wait wait_in(readiness& side);
 
   const int fd_;
   const io_direction way_;
   bool waited_ = false;
   const io_options& options_;
-  netpoller* poller_;
-  descriptor* entry_;  // null: there is no poller, or the number is out of its range
+  netpoller* poller_ = nullptr;
+  descriptor* entry_ = nullptr;  // null: there is no poller, or the number is out of its range
   std::uint32_t seen_ = 0;
 };
 
 /// Calls `attempt()`, a system call that does not block, until it says something else than EAGAIN, or until a wait ends
 /// otherwise: then -1 with errno ETIMEDOUT, EBADF (closed by another task), ECANCELED (the task was cancelled), or what
 /// made waiting impossible. EINTR is the attempt's own affair. `asked`: on a stream, how many bytes, so that a short
-/// count can be told; else 0.
+/// count can be told; else 0. In a task only with `sticky`, for a compiler keeps the address of errno over the wait
+/// (netio/outcome.h); csp::net has a form without errno, shared_fd::retry.
 template <class Attempt>
 ssize_t io_retry(int fd, io_direction way, const io_options& options, std::size_t asked, Attempt attempt) {
   io_operation operation(fd, way, options);

@@ -140,7 +140,7 @@ void netpoller::shut() noexcept {
 // --- registrations
 // ----------------------------------------------------------------------------------------------------
 
-descriptor* netpoller::at(int fd) noexcept {
+descriptor* netpoller::make_entry(int fd) noexcept {
   try {
     return descriptors_.get(fd);
   } catch (const std::bad_alloc&) {
@@ -148,11 +148,7 @@ descriptor* netpoller::at(int fd) noexcept {
   }
 }
 
-std::error_code netpoller::watch(int fd, descriptor& entry, bool verify) noexcept {
-  // acquire: pairs with the release below; the events' generation has been chosen.
-  if (entry.registered.load(std::memory_order_acquire) && !verify) [[likely]] {
-    return {};
-  }
+std::error_code netpoller::register_anew(int fd, descriptor& entry, io_direction way, bool verify) noexcept {
   const errno_keeper keeper;
   bool first = false;
   {
@@ -166,8 +162,10 @@ std::error_code netpoller::watch(int fd, descriptor& entry, bool verify) noexcep
     event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
     event.data.u64 = key_of(fd, entry.generation.load(std::memory_order_relaxed));
     int done = -1;
+    // Before the kernel is asked: what it reports from now on is passed on.
+    const bool wanted = entry.wants(way).exchange(true, std::memory_order_seq_cst);
     if (registered) {
-      if (!verify) {
+      if (wanted && !verify) {
         return {};
       }
       // The kernel reports anew what is ready; or says ENOENT, when the number stands for another file by now.
@@ -180,7 +178,10 @@ std::error_code netpoller::watch(int fd, descriptor& entry, bool verify) noexcep
       }
     }
     if (done != 0) {
-      return {errno, std::generic_category()};
+      const int error = errno;
+      entry.wants(way).store(wanted, std::memory_order_release);
+      entry.side(way).nudge();  // who has relied on it meanwhile finds out as well
+      return {error, std::generic_category()};
     }
     if (!registered) {
       entry.unusual.store(false, std::memory_order_relaxed);
@@ -206,6 +207,8 @@ void netpoller::give_up(int fd, descriptor& entry, bool closed) noexcept {
       return;
     }
     entry.registered.store(false, std::memory_order_release);
+    entry.wants(io_direction::read).store(false, std::memory_order_release);
+    entry.wants(io_direction::write).store(false, std::memory_order_release);
     entry.generation.fetch_add(1, std::memory_order_relaxed);
     watched_.fetch_sub(1, std::memory_order_relaxed);
     // A duplicate would keep the registration alive. For a number that stands for something new it fails, as it should.
@@ -317,10 +320,14 @@ void netpoller::dispatch(std::uint64_t key, std::uint32_t what) noexcept {
   if ((what & (over | EPOLLRDHUP | EPOLLPRI)) != 0) {
     entry->unusual.store(true, std::memory_order_relaxed);
   }
-  if ((what & (EPOLLIN | EPOLLRDHUP | EPOLLPRI | over)) != 0) {
+  // A descriptor is writable most of the time, and each event says so.
+  const auto concerns = [entry, what](io_direction way, std::uint32_t events) {
+    return (what & events) != 0 && entry->wants(way).load(std::memory_order_seq_cst);
+  };
+  if (concerns(io_direction::read, EPOLLIN | EPOLLRDHUP | EPOLLPRI | over)) {
     entry->in.signal();
   }
-  if ((what & (EPOLLOUT | over)) != 0) {
+  if (concerns(io_direction::write, EPOLLOUT | over)) {
     entry->out.signal();
   }
 }

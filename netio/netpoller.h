@@ -31,7 +31,13 @@ struct alignas(cache_line) descriptor {
   std::atomic<bool> pollable{true};     // false for what epoll refuses: it is always ready
   std::atomic<bool> unusual{false};     // a hang-up or urgent data: a short read does not mean that all was read
 
+  /// By direction: somebody has waited for it since the registration. Else its edges are not passed on.
+  std::atomic<bool> wanted[2]{false, false};
+
   [[nodiscard]] readiness& side(io_direction way) noexcept { return way == io_direction::read ? in : out; }
+  [[nodiscard]] std::atomic<bool>& wants(io_direction way) noexcept {
+    return wanted[way == io_direction::read ? 0 : 1];
+  }
 };
 
 class CSP_API netpoller final : public poller {
@@ -41,12 +47,21 @@ class CSP_API netpoller final : public poller {
   [[nodiscard]] static netpoller* of_caller() noexcept;
 
   /// The entry of a number; null out of range and without memory. Any thread.
-  [[nodiscard]] descriptor* at(int fd) noexcept;
+  [[nodiscard]] descriptor* at(int fd) noexcept {
+    descriptor* const present = descriptors_.find(fd);
+    return present != nullptr ? present : make_entry(fd);
+  }
 
-  /// Makes sure that edges of `fd` come in. `verify`: the number may have been closed and used again behind our back,
-  /// so the kernel is asked, which also makes it report anew what is ready. An error: nobody will be told of anything;
-  /// ECANCELED: the scheduler has stopped. Any thread.
-  std::error_code watch(int fd, descriptor& entry, bool verify) noexcept;
+  /// Makes sure that edges of `fd` in this direction come in. `verify`: the number may have been closed and used again
+  /// behind our back, so the kernel is asked, which also makes it report anew what is ready. An error: nobody will be
+  /// told of anything; ECANCELED: the scheduler has stopped. Any thread.
+  std::error_code watch(int fd, descriptor& entry, io_direction way, bool verify) noexcept {
+    // acquire: pairs with the release in register_anew(); the events' generation has been chosen.
+    if (entry.wants(way).load(std::memory_order_acquire) && !verify) [[likely]] {
+      return {};
+    }
+    return register_anew(fd, entry, way, verify);
+  }
 
   /// In all pollers: the number is about to be closed, or has just come from the kernel for something new. Who waits
   /// for it is told that it was closed. Any thread; cheap when nobody ever waited for it.
@@ -75,6 +90,8 @@ class CSP_API netpoller final : public poller {
   [[nodiscard]] bool open() noexcept;
   void close() noexcept;
   void collect(nanos deadline, bool sleeps) noexcept;
+  [[nodiscard]] descriptor* make_entry(int fd) noexcept;
+  [[nodiscard]] std::error_code register_anew(int fd, descriptor& entry, io_direction way, bool verify) noexcept;
   void give_up(int fd, descriptor& entry, bool closed) noexcept;
   void dispatch(std::uint64_t key, std::uint32_t what) noexcept;
 

@@ -2,23 +2,6 @@
 
 namespace csp::inline v0::detail {
 
-io_wait readiness::wait(std::uint32_t seen, wait_kind kind, nanos deadline) {
-  if (must_cancel(this_processor())) {
-    return io_wait::canceled;
-  }
-  wait_node node;
-  lock_.lock();
-  if (edges_.load(std::memory_order_relaxed) != seen) {
-    lock_.unlock();
-    return io_wait::ready;
-  }
-  const wake_reason reason = wait_in_queue_locked(waiting_, lock_, node, kind, deadline);
-  return reason == wake_reason::timeout    ? io_wait::timeout
-         : reason == wake_reason::canceled ? io_wait::canceled
-         : node.closed                     ? io_wait::closed
-                                           : io_wait::ready;
-}
-
 void readiness::signal() noexcept {
   channel_pointer<watch_channel> watchers;
   lock_.lock();

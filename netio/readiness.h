@@ -12,6 +12,8 @@
 
 #include "channel/channel.h"
 #include "sched/base/spinlock.h"
+#include "sched/base/tls.h"
+#include "sched/park.h"
 #include "sched/wait_list.h"
 #include "sched/wait_queue.h"
 
@@ -44,7 +46,28 @@ class CSP_API readiness {
   void note_drained(std::uint32_t seen) noexcept { drained_.store(seen, std::memory_order_relaxed); }
 
   /// Waits unless there was an edge since `seen` was noted. A cancellation point, but reports it. Any task or thread.
-  io_wait wait(std::uint32_t seen, wait_kind kind, nanos deadline);
+  CSP_ALWAYS_INLINE io_wait wait(std::uint32_t seen, wait_kind kind, nanos deadline) {
+    if (must_cancel(this_processor())) [[unlikely]] {
+      return io_wait::canceled;
+    }
+    wait_node node;
+    lock_.lock();
+    if (edges_.load(std::memory_order_relaxed) != seen) {
+      lock_.unlock();
+      return io_wait::ready;
+    }
+    wake_reason reason{};
+    if (deadline == never) [[likely]] {
+      exclusive_wait request{waiting_, lock_, node, kind, true};
+      reason = wait_exclusive(request);
+    } else {
+      reason = wait_in_queue_locked(waiting_, lock_, node, kind, deadline);
+    }
+    return reason == wake_reason::timeout    ? io_wait::timeout
+           : reason == wake_reason::canceled ? io_wait::canceled
+           : node.closed                     ? io_wait::closed
+                                             : io_wait::ready;
+  }
 
   /// An edge: wakes the first in line and all who watch. Any thread.
   void signal() noexcept;

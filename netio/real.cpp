@@ -23,7 +23,9 @@ module module_in_force(const char* name) noexcept {
   return found;
 }
 
-void* look_up(const char* name) noexcept {
+namespace {
+
+[[nodiscard]] void* find(const char* name) noexcept {
   // The next definition after ours: an interceptor of a sanitizer, or the C library's. A shared libcsp may come before
   // the hooks in the search order; then the next one would be the hook, and the C library is asked itself.
   void* found = dlsym(RTLD_NEXT, name);
@@ -32,6 +34,13 @@ void* look_up(const char* name) noexcept {
     void* const library = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
     found = library != nullptr ? dlsym(library, name) : nullptr;
   }
+  return found;
+}
+
+}  // namespace
+
+void* look_up(const char* name) noexcept {
+  void* const found = find(name);
   if (found == nullptr) {
     fatal("the C library has no such function, or the program is linked with -static, where libcsp cannot look it up",
           name);
@@ -120,5 +129,35 @@ constinit const function<int(const char*, int, hostent*, char*, std::size_t, hos
 constinit const function<int(const void*, socklen_t, int, hostent*, char*, std::size_t, hostent**, int*)>
     gethostbyaddr_r("gethostbyaddr_r");
 constinit const function<long(long, long, long, long, long, long, long)> syscall("syscall");
+constinit const function<int(pthread_t, void**)> pthread_join("pthread_join");
+
+namespace {
+
+constexpr const function_base* all[] = {
+    &read,           &readv,           &pread,         &preadv2,      &write,
+    &writev,         &pwrite,          &pwritev2,      &recv,         &recvfrom,
+    &recvmsg,        &recvmmsg,        &send,          &sendto,       &sendmsg,
+    &sendmmsg,       &sendfile,        &accept,        &accept4,      &connect,
+    &socket,         &socketpair,      &pipe,          &pipe2,        &eventfd,
+    &timerfd_create, &signalfd,        &pidfd_open,    &memfd_create, &epoll_create,
+    &epoll_create1,  &inotify_init,    &inotify_init1, &open,         &openat,
+    &creat,          &close,           &close_range,   &closefrom,    &fclose,
+    &pclose,         &freopen,         &shutdown,      &dup,          &dup2,
+    &dup3,           &fcntl,           &ioctl,         &setsockopt,   &getsockopt,
+    &poll,           &ppoll,           &select,        &pselect,      &epoll_ctl,
+    &epoll_wait,     &epoll_pwait,     &epoll_pwait2,  &sleep,        &usleep,
+    &nanosleep,      &clock_nanosleep, &getaddrinfo,   &waitpid,      &wait4,
+    &waitid,         &flock,           &fsync,         &fdatasync,    &gethostbyname,
+    &gethostbyname2, &gethostbyaddr,   &syscall,       &pthread_join};
+
+}  // namespace
+
+void look_up_all() noexcept {
+  for (const function_base* const each : all) {
+    if (void* const found = find(each->name())) {
+      each->set_address(found);
+    }
+  }
+}
 
 }  // namespace csp::inline v0::detail::real

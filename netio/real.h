@@ -8,6 +8,7 @@
 
 #include <netdb.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -37,28 +38,41 @@ struct module {
 /// Where the function lies that the program gets when it calls `name`.
 [[nodiscard]] CSP_API module module_in_force(const char* name) noexcept;
 
+/// What all of them have in common.
+class function_base {
+ public:
+  explicit constexpr function_base(const char* name) noexcept : name_(name) {}
+  function_base(const function_base&) = delete;
+  function_base& operator=(const function_base&) = delete;
+
+  [[nodiscard]] const char* name() const noexcept { return name_; }
+  void set_address(void* found) const noexcept { address_.store(found, std::memory_order_relaxed); }
+
+ protected:
+  const char* name_;
+  mutable std::atomic<void*> address_{nullptr};
+};
+
+/// Looks all of them up that the C library has, for calls from where that would not be allowed: signal handlers, and
+/// the child of a fork. By the hooks, when the program starts.
+CSP_API void look_up_all() noexcept;
+
 template <class Signature>
 class function;
 
 template <class Result, class... Parameters>
-class function<Result(Parameters...)> {
+class function<Result(Parameters...)> : public function_base {
  public:
-  explicit constexpr function(const char* name) noexcept : name_(name) {}
-  function(const function&) = delete;
-  function& operator=(const function&) = delete;
+  using function_base::function_base;
 
   Result operator()(Parameters... arguments) const {
     void* found = address_.load(std::memory_order_relaxed);
     if (found == nullptr) [[unlikely]] {
       found = look_up(name_);
-      address_.store(found, std::memory_order_relaxed);
+      set_address(found);
     }
     return reinterpret_cast<Result (*)(Parameters...)>(found)(arguments...);
   }
-
- private:
-  const char* name_;
-  mutable std::atomic<void*> address_{nullptr};
 };
 
 extern CSP_API const function<ssize_t(int, void*, std::size_t)> read;
@@ -139,5 +153,6 @@ extern CSP_API const function<int(const char*, int, hostent*, char*, std::size_t
 extern CSP_API const function<int(const void*, socklen_t, int, hostent*, char*, std::size_t, hostent**, int*)>
     gethostbyaddr_r;
 extern CSP_API const function<long(long, long, long, long, long, long, long)> syscall;
+extern CSP_API const function<int(pthread_t, void**)> pthread_join;
 
 }  // namespace csp::inline v0::detail::real

@@ -58,7 +58,12 @@ int shared_fd::shut(std::uint64_t how) noexcept {
   const int error = errno;
   const int fd = fd_;
   netpoller::forget(fd);
-  ring();
+  if ((seen & count_mask) != 0) {
+    // forget() passes over a number that is only just being registered, by another reader, say.
+    netpoller::nudge(fd, io_direction::read);
+    netpoller::nudge(fd, io_direction::write);
+    ring();
+  }
   leave();
   errno = error;
   return fd;
@@ -102,87 +107,71 @@ void shared_fd::set_deadline(io_direction way, nanos deadline) noexcept {
   }
 }
 
-bool shared_fd::is_in_time(io_direction way) const noexcept {
+int shared_fd::check_time(io_direction way) const noexcept {
   const nanos limit = deadline(way);
-  if (limit == never || current_time() < limit) [[likely]] {
-    return true;
-  }
-  errno = ETIMEDOUT;
-  return false;
+  return limit == never || current_time() < limit ? 0 : -ETIMEDOUT;
 }
 
-bool shared_fd::go_on_after(io_wait outcome, io_direction way) const {
+int shared_fd::check_open() noexcept {
+  // [SH4] acq_rel: pairs with [SH2]. Either this comes first, and then whoever closes, or sets a deadline, finds our
+  // place and wakes us; or we see what it did.
+  return (word_.fetch_add(0, std::memory_order_acq_rel) & closed_bit) == 0 ? 0 : -EBADF;
+}
+
+int shared_fd::judge(io_wait outcome, io_direction way) const {
   switch (outcome) {
     case io_wait::ready:
-      return true;
+      return 0;
     case io_wait::timeout:
-      return is_in_time(way);  // it may have been put off meanwhile
+      return check_time(way);  // it may have been put off meanwhile
     case io_wait::closed:
-      errno = EBADF;
-      return false;
+      return -EBADF;
     case io_wait::canceled:
       throw canceled();
     case io_wait::failed:
       break;
   }
-  return false;
+  return -last_errno();
 }
 
-bool shared_fd::may_still_wait() noexcept {
-  // [SH4] acq_rel: pairs with [SH2]. Either this comes first, and then whoever closes, or sets a deadline, finds our
-  // place and wakes us; or we see what it did.
-  if ((word_.fetch_add(0, std::memory_order_acq_rel) & closed_bit) == 0) {
-    return true;
-  }
-  errno = EBADF;
-  return false;
-}
-
-bool shared_fd::wait(io_operation& operation, io_direction way, io_options& options) {
-  in_a_row_.set(0);
+int shared_fd::wait_unwatched(io_operation& operation, io_direction way, io_options& options) {
   switch (operation.prepare()) {
     case io_place::thread:
       return wait_in_thread(way, way == io_direction::read ? POLLIN : POLLOUT, never);
     case io_place::nowhere:
-      return false;
+      return -last_errno();
     case io_place::poller:
       break;
   }
-  if (!may_still_wait()) {
-    return false;
+  if (const int error = check_open()) {
+    return error;
   }
   options.deadline = deadline(way);
-  return go_on_after(operation.wait(), way);
+  return judge(operation.wait(), way);
 }
 
-bool shared_fd::pause(io_direction way, nanos when) {
+int shared_fd::pause(io_direction way, nanos when) {
   cancellation_point();
   const visit here(*this);
   if (!here) {
-    return false;
+    return -EBADF;
   }
   io_options options;
   io_operation operation(fd_, way, options);
-  while (current_time() < when) {
-    if (!is_in_time(way)) {
-      return false;
-    }
+  int error = 0;
+  while (error == 0 && current_time() < when) {
     static_cast<void>(operation.begin_try());
     const io_place place = operation.prepare();
-    if (place == io_place::poller) {
-      if (!may_still_wait()) {
-        return false;
-      }
+    error = place == io_place::nowhere ? -last_errno() : check_open();
+    if (error == 0 && place == io_place::thread) {
+      error = wait_in_thread(way, 0, when);
+    } else if (error == 0) {
       options.deadline = std::min(when, deadline(way));
-      if (!go_on_after(operation.wait(), way)) {
-        return false;
-      }
-    } else if (place == io_place::nowhere || !wait_in_thread(way, 0, when)) {
-      return false;
+      error = judge(operation.wait(), way);
     }
   }
   operation.end_try(false);  // the edges that woke us are for the others in line
-  return true;
+  return error;
 }
 
 void shared_fd::give_turn() {
@@ -195,7 +184,7 @@ void shared_fd::give_turn() {
 // --- plain threads without a scheduler
 // --------------------------------------------------------------------------------
 
-bool shared_fd::wait_in_thread(io_direction way, short events, nanos limit) {
+int shared_fd::wait_in_thread(io_direction way, short events, nanos limit) {
   /// How often a thread looks that nobody can wake because there is no descriptor left for its bell.
   constexpr nanos patience_without_bell = 100'000'000;
   constexpr nanos nanos_per_second = 1'000'000'000;
@@ -217,7 +206,7 @@ bool shared_fd::wait_in_thread(io_direction way, short events, nanos limit) {
     pollfd subjects[2] = {{fd_, events, 0}, {own.fd, POLLIN, 0}};
     count = real::ppoll(subjects, 2, rest == never ? nullptr : &length, nullptr);
   }
-  const int error = errno;
+  const int error = count < 0 ? errno : 0;
   {
     const std::lock_guard guard(bells_lock_);
     bell** at = &bells_;
@@ -228,11 +217,12 @@ bool shared_fd::wait_in_thread(io_direction way, short events, nanos limit) {
     real::close(own.fd);
   }
   if (is_closed()) {
-    errno = EBADF;
-    return false;
+    return -EBADF;
   }
-  errno = error;
-  return count > 0 || (count < 0 ? error == EINTR : is_in_time(way));
+  if (count == 0) {
+    return check_time(way);
+  }
+  return error == EINTR ? 0 : -error;
 }
 
 void shared_fd::ring() noexcept {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "netio/io.h"
+#include "netio/outcome.h"
 #include "sched/base/relaxed.h"
 
 #include <atomic>
@@ -69,21 +70,25 @@ class CSP_API shared_fd {
     return deadlines_[index(way)].load(std::memory_order_acquire);
   }
 
-  /// Calls `attempt(fd)`, a system call that does not block, until it says something else than EAGAIN or EINTR. -1 with
-  /// errno EBADF when it was closed, ETIMEDOUT at the deadline, or what the attempt said. Throws canceled, and
-  /// std::bad_alloc at a plain thread's first wait. `asked` as for io_retry.
+  /// Calls `attempt(fd)`, which gives the outcome of a system call that does not block, until it says something else
+  /// than EAGAIN or EINTR. Its last outcome; or EBADF when it was closed, or ETIMEDOUT at the deadline. Throws
+  /// canceled, and std::bad_alloc at a plain thread's first wait. `asked` as for io_retry.
   template <class Attempt>
   ssize_t retry(io_direction way, std::size_t asked, Attempt attempt);
 
-  /// Calls `use(fd)` once, with the number kept open; its return, or -1 with errno EBADF.
+  /// Calls `use(fd)`, a system call that does not block, once; its outcome, or EBADF.
   template <class Use>
   int with_number(Use use) {
     const visit here(*this);
-    return here ? use(fd_) : -1;
+    if (!here) {
+      return -EBADF;
+    }
+    return outcome_of(use(fd_));
   }
 
-  /// Sleeps until `when`, or until close() or the deadline of `way`: false, with errno. Throws canceled.
-  bool pause(io_direction way, nanos when);
+  /// Sleeps until `when`. The outcome is 0; or EBADF or ETIMEDOUT, when close() or the deadline of `way` came first.
+  /// Throws canceled.
+  [[nodiscard]] int pause(io_direction way, nanos when);
 
  private:
   /// One operation that is under way.
@@ -113,12 +118,11 @@ class CSP_API shared_fd {
 
   static constexpr std::size_t index(io_direction way) noexcept { return way == io_direction::read ? 0 : 1; }
 
-  /// False, with errno EBADF, when it was closed.
+  /// False when it was closed.
   [[nodiscard]] bool enter() noexcept {
     std::uint64_t seen = word_.load(std::memory_order_relaxed);
     do {
       if ((seen & closed_bit) != 0) [[unlikely]] {
-        errno = EBADF;
         return false;
       }
       // [SH1] acquire: pairs with [SH2]; deadlines that were set before are seen.
@@ -135,15 +139,32 @@ class CSP_API shared_fd {
   void leave_closed(std::uint64_t before) noexcept;
   int shut(std::uint64_t how) noexcept;
 
-  /// False, with errno ETIMEDOUT: the deadline has passed already.
-  [[nodiscard]] bool is_in_time(io_direction way) const noexcept;
-  /// After an attempt that said EAGAIN: true when another one is worth it; else errno says why. Throws canceled.
-  [[nodiscard]] bool wait(io_operation& operation, io_direction way, io_options& options);
+  // Outcomes of 0, or of -error:
+
+  /// ETIMEDOUT: the deadline has passed already.
+  [[nodiscard]] int check_time(io_direction way) const noexcept;
+  /// After an attempt that said EAGAIN; 0: another one is worth it. Throws canceled.
+  [[nodiscard]] CSP_ALWAYS_INLINE int wait(io_operation& operation, io_direction way, io_options& options) {
+    in_a_row_.set(0);
+    if (!operation.is_watched()) [[unlikely]] {
+      return wait_unwatched(operation, way, options);
+    }
+    // [SH7] acquire: pairs with [SH2]. Who closes it after this look wakes us, for the edges were noted before.
+    if ((word_.load(std::memory_order_acquire) & closed_bit) != 0) [[unlikely]] {
+      return -EBADF;
+    }
+    options.deadline = deadline(way);
+    const io_wait outcome = operation.wait_for_edge();
+    return outcome == io_wait::ready ? 0 : judge(outcome, way);
+  }
+  /// The same the first time: registers it, or finds that there is no poller for it.
+  [[nodiscard]] int wait_unwatched(io_operation& operation, io_direction way, io_options& options);
   /// The same in poll(2). `events`: what to wait for, or 0 to sleep until `limit`.
-  [[nodiscard]] bool wait_in_thread(io_direction way, short events, nanos limit);
-  /// After prepare(): false, with errno EBADF, when it has been closed; else a close() will find us waiting.
-  [[nodiscard]] bool may_still_wait() noexcept;
-  [[nodiscard]] bool go_on_after(io_wait outcome, io_direction way) const;
+  [[nodiscard]] int wait_in_thread(io_direction way, short events, nanos limit);
+  /// After prepare(): EBADF when it has been closed; else a close() will find us waiting.
+  [[nodiscard]] int check_open() noexcept;
+  [[nodiscard]] int judge(io_wait outcome, io_direction way) const;
+
   void ring() noexcept;
   /// Where data is always there, lets others have their turn now and then. Throws canceled.
   void take_turn() {
@@ -187,29 +208,32 @@ template <class Attempt>
 ssize_t shared_fd::retry(io_direction way, std::size_t asked, Attempt attempt) {
   cancellation_point();
   const visit here(*this);
-  if (!here || !is_in_time(way)) [[unlikely]] {
-    return -1;
+  if (!here) [[unlikely]] {
+    return -EBADF;
+  }
+  if (const int error = check_time(way)) [[unlikely]] {
+    return error;
   }
   take_turn();
   io_options options;
   io_operation operation(fd_, way, options);
   for (;;) {
     if (operation.begin_try()) {
-      const ssize_t result = attempt(fd_);
-      if (result >= 0) [[likely]] {
-        operation.end_try(result > 0 && static_cast<std::size_t>(result) < asked && short_means_drained());
-        return result;
+      const ssize_t outcome = attempt(fd_);
+      if (outcome >= 0) [[likely]] {
+        operation.end_try(outcome > 0 && static_cast<std::size_t>(outcome) < asked && short_means_drained());
+        return outcome;
       }
-      if (errno == EINTR) {
+      if (outcome == -EINTR) {
         continue;
       }
-      if (errno != EAGAIN) {
+      if (outcome != -EAGAIN) {
         operation.end_try(false);
-        return result;
+        return outcome;
       }
     }
-    if (!wait(operation, way, options)) {
-      return -1;
+    if (const int error = wait(operation, way, options)) {
+      return error;
     }
   }
 }

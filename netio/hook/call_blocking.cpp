@@ -17,7 +17,11 @@ bool wait_for(io_operation& operation, int fd, io_direction way) noexcept {
     pollfd subject{fd, static_cast<short>(way == io_direction::read ? POLLIN : POLLOUT), 0};
     return real::poll(&subject, 1, -1) >= 0;
   }
-  switch (operation.wait()) {
+  return may_go_on(operation.wait());
+}
+
+bool may_go_on(io_wait outcome) noexcept {
+  switch (outcome) {
     case io_wait::ready:
       return true;
     case io_wait::timeout:

@@ -15,6 +15,9 @@ namespace csp::inline v0::detail::hook {
 /// Waits on behalf of a call that has just said EAGAIN. True: try again. False: errno is what the call must say.
 [[nodiscard]] bool wait_for(io_operation& operation, int fd, io_direction way) noexcept;
 
+/// What the outcome of a wait means for such a call; false with its errno.
+[[nodiscard]] bool may_go_on(io_wait outcome) noexcept;
+
 /// Makes a call that is allowed to block: tries, waits, and answers as libc does; where the user has set O_NONBLOCK,
 /// only the first try. `attempt` must not block, and says -1 with errno EAGAIN where it would have to. `asked`: on a
 /// stream, how many bytes, so that a short count tells that nothing is left; else 0. `deadline`: on the steady clock;
@@ -45,7 +48,9 @@ ssize_t call_blocking(int fd, io_direction way, std::size_t asked, Attempt attem
       }
       options.deadline = deadline;
     }
-    if (!wait_for(operation, fd, way)) {
+    const bool at_once = operation.is_watched() && in_own_process();
+    const io_wait outcome = at_once ? operation.wait_for_edge() : io_wait::failed;
+    if (outcome != io_wait::ready && !(at_once ? may_go_on(outcome) : wait_for(operation, fd, way))) {
       return -1;
     }
   }

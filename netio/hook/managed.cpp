@@ -93,6 +93,7 @@ void note_fork() noexcept { forked.store(true, std::memory_order_relaxed); }
 
 // Before main: which process this is, and how a child of it is told.
 [[gnu::constructor]] void note_process() noexcept {
+  real::look_up_all();
   own_process.store(::getpid(), std::memory_order_relaxed);
   ::pthread_atfork(nullptr, nullptr, note_fork);
 }
@@ -100,8 +101,9 @@ void note_fork() noexcept { forked.store(true, std::memory_order_relaxed); }
 }  // namespace
 
 constinit std::atomic<bool> forked{false};
+constinit std::atomic<bool> vforked{false};
 
-bool in_own_process() noexcept { return ::getpid() == own_process.load(std::memory_order_relaxed); }
+bool ask_for_own_process() noexcept { return ::getpid() == own_process.load(std::memory_order_relaxed); }
 
 void adopt(int fd, fd_kind kind) noexcept {
   if (fd < 0 || !in_own_process()) {
@@ -144,6 +146,11 @@ void forget_limits() noexcept {
 }
 
 bool is_known(int fd) noexcept { return known_info(fd) != nullptr; }
+
+bool is_known_stream(int fd) noexcept {
+  const fd_kind kind = is_known(fd) ? kind_of(fd) : fd_kind::unknown;
+  return kind == fd_kind::tcp || kind == fd_kind::stream;
+}
 
 fd_kind kind_of(int fd) noexcept {
   fd_info* const info = known_info(fd);

@@ -24,6 +24,8 @@ enum class fd_kind : std::uint8_t { unknown, tcp, stream, message, pipe, file, e
 
 /// Set in a child of fork.
 extern std::atomic<bool> forked;
+/// Set by the first vfork.
+extern std::atomic<bool> vforked;
 
 /// True when the calling code runs in a task, in the process and address space that started it: not on a plain thread,
 /// not in a child of fork. Else a hook makes the real call.
@@ -33,7 +35,10 @@ extern std::atomic<bool> forked;
 }
 
 /// False in a child of vfork, which runs in its parent's memory and must not change its tables, nor park its tasks.
-[[nodiscard]] bool in_own_process() noexcept;
+[[nodiscard]] bool ask_for_own_process() noexcept;
+[[nodiscard]] inline bool in_own_process() noexcept {
+  return !vforked.load(std::memory_order_relaxed) || ask_for_own_process();
+}
 
 /// The number has just come from the kernel, for something new.
 void adopt(int fd, fd_kind kind = fd_kind::unknown) noexcept;
@@ -48,6 +53,8 @@ void forget_limits() noexcept;
 [[nodiscard]] fd_kind kind_of(int fd) noexcept;
 /// True when a hooked call has made it.
 [[nodiscard]] bool is_known(int fd) noexcept;
+/// True for the number of a stream socket that a hooked call has made: read and write are recv and send there.
+[[nodiscard]] bool is_known_stream(int fd) noexcept;
 /// True when the user has set O_NONBLOCK on it; false too when the number is bad.
 [[nodiscard]] bool is_nonblocking(int fd) noexcept;
 /// SO_RCVTIMEO or SO_SNDTIMEO as a length; `never` for none and for what is no socket.

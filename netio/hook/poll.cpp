@@ -48,15 +48,16 @@ class many_watched {
     netpoller* const source = netpoller::of_caller();
     for (nfds_t i = 0; source != nullptr && i < count; ++i) {
       descriptor* const entry = subjects[i].fd >= 0 ? source->at(subjects[i].fd) : nullptr;
-      if (entry == nullptr || source->watch(subjects[i].fd, *entry, !is_known(subjects[i].fd))) {
-        continue;  // bad, or always ready: the real poll says so
+      if (entry == nullptr) {
+        continue;
       }
       // A hang-up or an error is told in both directions.
-      if ((subjects[i].events & writable) != 0) {
-        channels_.push_back(entry->out.watch());
+      const bool writes = (subjects[i].events & writable) != 0;
+      if (writes) {
+        add(*source, subjects[i].fd, *entry, io_direction::write);
       }
-      if ((subjects[i].events & readable) != 0 || (subjects[i].events & writable) == 0) {
-        channels_.push_back(entry->in.watch());
+      if (!writes || (subjects[i].events & readable) != 0) {
+        add(*source, subjects[i].fd, *entry, io_direction::read);
       }
     }
     signals_.resize(channels_.size());
@@ -85,6 +86,13 @@ class many_watched {
   }
 
  private:
+  void add(netpoller& source, int fd, descriptor& entry, io_direction way) {
+    // Refused: bad, or always ready, and the real poll says so.
+    if (!source.watch(fd, entry, way, !is_known(fd))) {
+      channels_.push_back(entry.side(way).watch());
+    }
+  }
+
   std::vector<channel_pointer<watch_channel>> channels_;
   std::vector<std::optional<io_signal>> signals_;
   std::unique_ptr<select_arm[]> arms_;

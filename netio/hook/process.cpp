@@ -1,4 +1,4 @@
-// Waiting for children, and for the disk.
+// Waiting for children, for threads, and for the disk.
 #include "netio/hook/call_blocking.h"
 #include "netio/hook/define.h"
 #include "netio/real.h"
@@ -80,6 +80,11 @@ CSP_API pid_t wait3(int* status, int options, rusage* usage) noexcept { return w
 CSP_API int waitid(idtype_t type, id_t id, siginfo_t* info, int options) {
   return hook::in_task() && (options & WNOHANG) == 0 ? hook::wait_by_id(type, id, info, options)
                                                      : real::waitid(type, id, info, options);
+}
+
+CSP_API int pthread_join(pthread_t thread, void** result) {
+  const auto call = [=] { return real::pthread_join(thread, result); };
+  return hook::in_task() ? hook::offload(hook::offload_to::lingering_calls, call) : call();
 }
 
 CSP_API int fsync(int fd) {

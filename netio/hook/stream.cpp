@@ -164,6 +164,9 @@ CSP_API ssize_t read(int fd, void* data, std::size_t size) {
   if (!hook::in_task() || size == 0 || size > SSIZE_MAX) {
     return real::read(fd, data, size);
   }
+  if (hook::is_known_stream(fd)) {
+    return recv(fd, data, size, 0);
+  }
   const iovec part{data, size};
   return hook::read_some(fd, &part, 1);
 }
@@ -178,6 +181,9 @@ CSP_API ssize_t readv(int fd, const iovec* parts, int count) {
 CSP_API ssize_t write(int fd, const void* data, std::size_t size) {
   if (!hook::in_task() || size == 0 || size > SSIZE_MAX) {
     return real::write(fd, data, size);
+  }
+  if (hook::is_known_stream(fd)) {
+    return send(fd, data, size, 0);
   }
   const iovec part{const_cast<void*>(data), size};
   return hook::write_some(fd, &part, 1);

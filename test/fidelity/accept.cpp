@@ -121,12 +121,10 @@ void short_address(outcome& out) {
   sockaddr_in room{};
   room.sin_port = 0;
   socklen_t size = 2;
-  note_accepted(out, "short",
-                call([&] { return ::accept(listener, reinterpret_cast<sockaddr*>(&room), &size); }));
+  note_accepted(out, "short", call([&] { return ::accept(listener, reinterpret_cast<sockaddr*>(&room), &size); }));
   out.note("size", std::to_string(size)).note("port kept", room.sin_port == 0);
   size = static_cast<socklen_t>(opaque(-1));
-  note_accepted(out, "negative",
-                call([&] { return ::accept(listener, reinterpret_cast<sockaddr*>(&room), &size); }));
+  note_accepted(out, "negative", call([&] { return ::accept(listener, reinterpret_cast<sockaddr*>(&room), &size); }));
   note_accepted(out, "bad address", call([&] {
                   return ::accept(listener, static_cast<sockaddr*>(bad_address()),
                                   static_cast<socklen_t*>(bad_address()));

@@ -143,7 +143,8 @@ void bad_data(outcome& out, const write_call& writer, kind of_pair) {
 
 /// The good part of a buffer whose rest is bad.
 void half_bad(outcome& out) {
-  char* const pages = static_cast<char*>(::mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  char* const pages =
+      static_cast<char*>(::mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   ::mprotect(pages + 4096, 4096, PROT_NONE);
   const fd_pair pipe = writing_pair(kind::pipe);
   out.note("write", call([&] { return ::write(pipe.near, pages + 4000, 200); }));

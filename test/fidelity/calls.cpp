@@ -92,9 +92,7 @@ constexpr write_call all_write_calls[] = {
     {"__send", true,
      [](int fd, const void* data, std::size_t size, int flags) { return ::__send(fd, data, size, flags); }},
     {"sendto", true,
-     [](int fd, const void* data, std::size_t size, int flags) {
-       return ::sendto(fd, data, size, flags, nullptr, 0);
-     }},
+     [](int fd, const void* data, std::size_t size, int flags) { return ::sendto(fd, data, size, flags, nullptr, 0); }},
     {"sendmsg", true, run_sendmsg},
     {"sendmmsg", true, run_sendmmsg},
 };

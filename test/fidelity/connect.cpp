@@ -242,8 +242,7 @@ void add_connect(probe_list& list) {
   list.add("connect refused tcp4", [](outcome& out) { refused(out, AF_INET); });
   list.add("connect refused tcp6", [](outcome& out) { refused(out, AF_INET6); });
   for (const auto& [how, name] : {std::pair{0, "SOCK_NONBLOCK"}, {1, "F_SETFL"}, {2, "FIONBIO"}}) {
-    list.add(std::string("connect nonblocking by ") + name,
-             [how = how](outcome& out) { nonblocking(out, true, how); });
+    list.add(std::string("connect nonblocking by ") + name, [how = how](outcome& out) { nonblocking(out, true, how); });
     list.add(std::string("connect nonblocking to nobody by ") + name,
              [how = how](outcome& out) { nonblocking(out, false, how); });
   }

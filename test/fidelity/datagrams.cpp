@@ -31,9 +31,8 @@ void sender_address(outcome& out, int family) {
   });
   std::array<char, 20> buffer{};
   address filled;
-  out.note("recvfrom", call([&] {
-             return ::recvfrom(receiver, buffer.data(), buffer.size(), 0, filled.get(), &filled.size);
-           }));
+  out.note("recvfrom",
+           call([&] { return ::recvfrom(receiver, buffer.data(), buffer.size(), 0, filled.get(), &filled.size); }));
   out.note("from", address_text(filled, &from));
   filled = address{};
   out.note("__recvfrom_chk", call([&] {
@@ -138,8 +137,7 @@ void batch_timeout(outcome& out) {
   note_recv(out, pair.near, 10, MSG_DONTWAIT);
   limit = {100, 0};
   put(pair.far, "three");
-  const result second =
-      call([&] { return ::recvmmsg(pair.near, room.messages.data(), 3, MSG_WAITFORONE, &limit); });
+  const result second = call([&] { return ::recvmmsg(pair.near, room.messages.data(), 3, MSG_WAITFORONE, &limit); });
   out.note("much time", second).note("less is left", limit.tv_sec == 99);
   limit = {0, 2'000'000'000};
   out.note("wrong time", call([&] { return ::recvmmsg(pair.near, room.messages.data(), 3, 0, &limit); }));

@@ -164,8 +164,7 @@ void wrong(outcome& out) {
   out.note("closed", call([&] { return ::epoll_wait(far_too_high_fd, &event, 1, 0); }));
   out.note("bad address",
            call([&] { return ::epoll_wait(watched.poller, static_cast<epoll_event*>(bad_address()), 1, 0); }));
-  out.note("add twice",
-           call([&] { return ::epoll_ctl(watched.poller, EPOLL_CTL_ADD, watched.pipe.near, &event); }));
+  out.note("add twice", call([&] { return ::epoll_ctl(watched.poller, EPOLL_CTL_ADD, watched.pipe.near, &event); }));
   out.note("add itself", call([&] { return ::epoll_ctl(watched.poller, EPOLL_CTL_ADD, watched.poller, &event); }));
   const temporary_folder folder;
   const owned_fd file = file_with(folder, "x");

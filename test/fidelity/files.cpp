@@ -40,7 +40,8 @@ void reading(outcome& out, store where_to) {
   note_read(out, read_call_named("readv"), file, 4);
   note_offset(out, file);
   std::array<char, 20> buffer{};
-  out.note("pread", call([&] { return ::pread(file, buffer.data(), 3, 2); })).note("bytes", bytes_text({buffer.data(), 3}));
+  out.note("pread", call([&] { return ::pread(file, buffer.data(), 3, 2); }))
+      .note("bytes", bytes_text({buffer.data(), 3}));
   out.note("pread64", call([&] { return ::pread64(file, buffer.data(), 3, 5); }));
   out.note("__pread64", call([&] { return ::__pread64(file, buffer.data(), 20, 8); }));
   out.note("__pread_chk", call([&] { return ::__pread_chk(file, buffer.data(), 3, 1, buffer.size()); }));

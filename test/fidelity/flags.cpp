@@ -15,6 +15,10 @@ namespace fidelity {
 
 namespace {
 
+using namespace std::chrono_literals;
+
+constexpr kind kinds[] = {kind::tcp4, kind::unix_stream, kind::pipe, kind::fifo, kind::tty, kind::udp4};
+
 /// A read that must wait for its peer.
 void note_waiting_read(outcome& out, int fd, int far) {
   peer other([&](peer& self) {
@@ -42,10 +46,15 @@ void shared(outcome& out, kind of_pair) {
 /// Flags set without libc's wrappers are the kernel's all the same.
 void by_system_call(outcome& out, kind of_pair) {
   const fd_pair pair = reading_pair(of_pair);
+  if (is_socket(of_pair)) {
+    set_timeout(pair.near, SO_RCVTIMEO, 1, 0);  // so that a wait that should not be ends
+  }
+  const stopwatch watch;
   const long flags = ::syscall(SYS_fcntl, static_cast<int>(pair.near), F_GETFL);
   ::syscall(SYS_fcntl, static_cast<int>(pair.near), F_SETFL, flags | O_NONBLOCK);
   out.note("flags", flags_text(pair.near));
   note_read(out, pair.near);
+  out.note("took", watch.against(1000ms));
   ::syscall(SYS_fcntl, static_cast<int>(pair.near), F_SETFL, flags & ~static_cast<long>(O_NONBLOCK));
   out.note("flags", flags_text(pair.near));
   note_waiting_read(out, pair.near, pair.far);
@@ -90,8 +99,7 @@ void made_by_system_call(outcome& out) {
   out.note("connect", call([&] { return ::connect(client, name.get(), name.size); }));
   const owned_fd server(static_cast<int>(::syscall(SYS_accept4, static_cast<int>(listener), nullptr, nullptr, 0)));
   note_waiting_read(out, server, client);
-  const owned_fd nonblocking(
-      static_cast<int>(::syscall(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0)));
+  const owned_fd nonblocking(static_cast<int>(::syscall(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0)));
   const address any = loopback(AF_INET);
   ::bind(nonblocking, any.get(), any.size);
   note_read(out, nonblocking);
@@ -198,15 +206,21 @@ void flags_of_files(outcome& out) {
 
 }  // namespace
 
+void add_unseen_flags(probe_list& list) {
+  for (const kind of_pair : kinds) {
+    list.add(std::string("O_NONBLOCK by system call ") + name_of(of_pair),
+             [=](outcome& out) { by_system_call(out, of_pair); });
+  }
+  list.add("made by system call", made_by_system_call);
+}
+
 void add_flags(probe_list& list) {
-  for (const kind of_pair : {kind::tcp4, kind::unix_stream, kind::pipe, kind::fifo, kind::tty, kind::udp4}) {
+  for (const kind of_pair : kinds) {
     const std::string of = name_of(of_pair);
     list.add("O_NONBLOCK shared by duplicates " + of, [=](outcome& out) { shared(out, of_pair); });
-    list.add("O_NONBLOCK by system call " + of, [=](outcome& out) { by_system_call(out, of_pair); });
     list.add("O_NONBLOCK by a child " + of, [=](outcome& out) { by_child(out, of_pair); });
     list.add("O_NONBLOCK by a thread " + of, [=](outcome& out) { by_thread(out, of_pair); });
   }
-  list.add("made by system call", made_by_system_call);
   list.add("duplicates", duplicates);
   list.add("wrong duplicates", wrong_duplicates);
   list.add("fcntl's commands", fcntl_commands);

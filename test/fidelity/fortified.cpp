@@ -1,5 +1,5 @@
-// Compiled with -D_FORTIFY_SOURCE=2 and -O2: with buffers whose size the compiler knows and counts that it does not, the
-// calls below go to the checking forms, such as __read_chk.
+// Compiled with -D_FORTIFY_SOURCE=2 and -O2: with buffers whose size the compiler knows and counts that it does not,
+// the calls below go to the checking forms, such as __read_chk.
 #include "test/fidelity/calls.h"
 #include "test/fidelity/families.h"
 #include "test/fidelity/fds.h"

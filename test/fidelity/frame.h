@@ -24,8 +24,8 @@ struct result {
   int error = errno_before;
 };
 
-/// Calls `function()` with a prepared errno. Not inlined: a probe's frame, which may wait for its peer between two calls
-/// and go on on another thread, must not keep the address of errno.
+/// Calls `function()` with a prepared errno. Not inlined: a probe's frame, which may wait for its peer between two
+/// calls and go on on another thread, must not keep the address of errno.
 template <class F>
 [[gnu::noinline]] result call(F&& function) {
   errno = errno_before;

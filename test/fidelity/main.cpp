@@ -70,6 +70,8 @@ class watchdog {
 
 probe_list every_probe() {
   probe_list list;
+  add_unseen_flags(list);
+  add_unseen_reuse(list);
   add_receive(list);
   add_receive_flags(list);
   add_send(list);

@@ -58,8 +58,7 @@ void socket_pairs(outcome& out) {
   ends[0] = ends[1] = -7;
   make("internet", AF_INET, SOCK_STREAM);
   out.note("untouched", ends[0] == -7 && ends[1] == -7);
-  out.note("bad address",
-           call([] { return ::socketpair(AF_UNIX, SOCK_STREAM, 0, static_cast<int*>(bad_address())); }));
+  out.note("bad address", call([] { return ::socketpair(AF_UNIX, SOCK_STREAM, 0, static_cast<int*>(bad_address())); }));
 }
 
 void pipes(outcome& out) {

@@ -31,9 +31,8 @@ std::string answers_text(const addrinfo* first) {
       ::inet_ntop(AF_INET6, &name->sin6_addr, host.data(), host.size());
       port = ntohs(name->sin6_port);
     }
-    text += '[' + std::string(host.data()) + ' ' + std::to_string(port) + " type " +
-            std::to_string(each->ai_socktype) + " protocol " + std::to_string(each->ai_protocol) + " size " +
-            std::to_string(each->ai_addrlen) +
+    text += '[' + std::string(host.data()) + ' ' + std::to_string(port) + " type " + std::to_string(each->ai_socktype) +
+            " protocol " + std::to_string(each->ai_protocol) + " size " + std::to_string(each->ai_addrlen) +
             (each->ai_canonname != nullptr ? std::string(" called ") + each->ai_canonname : "") + ']';
   }
   return text;

@@ -23,8 +23,8 @@ result set_option(int fd, int option, const timeval& limit, socklen_t size = siz
 void round_trip(outcome& out, int option) {
   const fd_pair pair = socket_pair(SOCK_STREAM);
   out.note("first", timeout_text(pair.near, option));
-  for (const timeval& limit : {timeval{0, 0}, timeval{2, 500'000}, timeval{3000, 0}, timeval{100'000'000, 0},
-                               timeval{0, 1}, timeval{-1, 0}}) {
+  for (const timeval& limit :
+       {timeval{0, 0}, timeval{2, 500'000}, timeval{3000, 0}, timeval{100'000'000, 0}, timeval{0, 1}, timeval{-1, 0}}) {
     out.note("set", set_option(pair.near, option, limit)).note("get", timeout_text(pair.near, option));
   }
   out.note("wrong fraction", set_option(pair.near, option, {0, 1'000'000}));

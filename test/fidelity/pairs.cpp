@@ -61,7 +61,7 @@ void set_buffer(int fd, int option, int bytes) {
 }  // namespace
 
 const char* name_of(kind of_pair) {
-  static constexpr const char* names[] = {"tcp4", "tcp6", "unix",  "seqpacket", "unix-dgram",
+  static constexpr const char* names[] = {"tcp4", "tcp6", "unix", "seqpacket", "unix-dgram",
                                           "udp4", "udp6", "pipe", "fifo",      "tty"};
   return names[static_cast<std::size_t>(of_pair)];
 }
@@ -73,9 +73,7 @@ bool is_message(kind of_pair) {
          of_pair == kind::udp6;
 }
 
-bool has_end(kind of_pair) {
-  return of_pair != kind::unix_dgram && of_pair != kind::udp4 && of_pair != kind::udp6;
-}
+bool has_end(kind of_pair) { return of_pair != kind::unix_dgram && of_pair != kind::udp4 && of_pair != kind::udp6; }
 
 fd_pair socket_pair(int type, int family) {
   int ends[2];

@@ -38,17 +38,15 @@ int run_ppoll_chk(pollfd* entries, nfds_t count, int milliseconds) {
 constexpr poll_call poll_calls[] = {
     {"poll", [](pollfd* entries, nfds_t count, int limit) { return ::poll(entries, count, limit); }},
     {"__poll", [](pollfd* entries, nfds_t count, int limit) { return ::__poll(entries, count, limit); }},
-    {"__poll_chk",
-     [](pollfd* entries, nfds_t count, int limit) {
-       return ::__poll_chk(entries, count, limit, count * sizeof(pollfd));
-     }},
+    {"__poll_chk", [](pollfd* entries, nfds_t count,
+                      int limit) { return ::__poll_chk(entries, count, limit, count * sizeof(pollfd)); }},
     {"ppoll", run_ppoll},
     {"__ppoll_chk", run_ppoll_chk},
 };
 
 std::string events_text(short events) {
   static constexpr std::pair<short, const char*> names[] = {
-      {POLLIN, "in "},   {POLLOUT, "out "},     {POLLPRI, "pri "}, {POLLERR, "err "},
+      {POLLIN, "in "},   {POLLOUT, "out "},     {POLLPRI, "pri "},  {POLLERR, "err "},
       {POLLHUP, "hup "}, {POLLRDHUP, "rdhup "}, {POLLNVAL, "nval "}};
   std::string text;
   for (const auto& [bit, name] : names) {
@@ -203,9 +201,9 @@ void other_kinds(outcome& out) {
   note_poll(out, poll_calls[0], entries, 0);
   const address name = name_of_socket(listener);
   const owned_fd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const std::function<void()> wakers[] = {
-      [&] { ::eventfd_write(event, 1); }, [&] { ::connect(client, name.get(), name.size); },
-      [&] { put(pipe.far, "x"); }, [&] { put(terminal.far, "x"); }};
+  const std::function<void()> wakers[] = {[&] { ::eventfd_write(event, 1); },
+                                          [&] { ::connect(client, name.get(), name.size); },
+                                          [&] { put(pipe.far, "x"); }, [&] { put(terminal.far, "x"); }};
   for (std::size_t i = 0; i < std::size(entries); ++i) {
     peer other([&](peer& self) {
       self.until_blocked();

@@ -186,9 +186,8 @@ constexpr row rows[] = {
     {"timeout, then data", timeout_then_data, false, true},
 };
 
-constexpr kind kinds[] = {kind::tcp4,       kind::tcp6, kind::unix_stream, kind::unix_seqpacket,
-                          kind::unix_dgram, kind::udp4, kind::udp6,        kind::pipe,
-                          kind::fifo,       kind::tty};
+constexpr kind kinds[] = {kind::tcp4, kind::tcp6, kind::unix_stream, kind::unix_seqpacket, kind::unix_dgram,
+                          kind::udp4, kind::udp6, kind::pipe,        kind::fifo,           kind::tty};
 
 bool applies(const row& each, const read_call& reader, kind of_pair) {
   if ((each.for_end && !has_end(of_pair)) || ((each.for_sockets || reader.sockets_only) && !is_socket(of_pair))) {

@@ -42,8 +42,7 @@ fd_set set_of(std::initializer_list<int> fds) {
 }
 
 /// For each descriptor, in which sets it is.
-std::string sets_text(std::initializer_list<int> fds, const fd_set& reads, const fd_set& writes,
-                      const fd_set& errors) {
+std::string sets_text(std::initializer_list<int> fds, const fd_set& reads, const fd_set& writes, const fd_set& errors) {
   std::string text;
   for (const int fd : fds) {
     text += '[';
@@ -199,8 +198,7 @@ void wrong(outcome& out) {
 
 void bad_set(outcome& out) {
   timeval limit{0, 0};
-  out.note("select",
-           call([&] { return ::select(10, static_cast<fd_set*>(bad_address()), nullptr, nullptr, &limit); }));
+  out.note("select", call([&] { return ::select(10, static_cast<fd_set*>(bad_address()), nullptr, nullptr, &limit); }));
 }
 
 void pselect_keeps_its_timeout(outcome& out) {

@@ -211,8 +211,7 @@ void many_parts(outcome& out, kind of_pair) {
   reader.join();
   out.note("equal", got == data);
   std::vector<iovec> too_many(IOV_MAX + 1, parts[0]);
-  out.note("too many",
-           call([&] { return ::writev(pair.near, too_many.data(), static_cast<int>(too_many.size())); }));
+  out.note("too many", call([&] { return ::writev(pair.near, too_many.data(), static_cast<int>(too_many.size())); }));
   out.note("none", call([&] { return ::writev(pair.near, parts.data(), 0); }));
   out.note("negative", call([&] { return ::writev(pair.near, parts.data(), opaque(-1)); }));
 }
@@ -245,14 +244,10 @@ void add_send(probe_list& list) {
     bool every_kind = false;
   };
   static constexpr row rows[] = {
-      {"ready", ready, false, true},
-      {"10 MB to a slow reader", to_slow_reader},
-      {"nonblocking", nonblocking},
-      {"MSG_DONTWAIT", dont_wait, true},
-      {"timeout", timeout, true},
-      {"the reader leaves", reader_leaves},
-      {"nothing", nothing, false, true},
-      {"after its own shutdown", after_own_shutdown, true},
+      {"ready", ready, false, true},     {"10 MB to a slow reader", to_slow_reader},
+      {"nonblocking", nonblocking},      {"MSG_DONTWAIT", dont_wait, true},
+      {"timeout", timeout, true},        {"the reader leaves", reader_leaves},
+      {"nothing", nothing, false, true}, {"after its own shutdown", after_own_shutdown, true},
   };
   static constexpr kind main_kinds[] = {kind::tcp4, kind::unix_stream, kind::pipe};
   static constexpr kind other_kinds[] = {kind::tcp6, kind::unix_seqpacket, kind::udp4, kind::fifo, kind::tty};

@@ -173,40 +173,44 @@ void masks(outcome& out, const std::function<long(const sigset_t* mask)>& waits)
 void add_signals(probe_list& list) {
   for (const waiting_call& each : waiting_calls) {
     for (const auto& [flags, name] : {std::pair{0, "interrupted"}, {SA_RESTART, "interrupted, SA_RESTART"}}) {
-      list.add(std::string(each.name) + ' ' + name,
-               [&each, flags = flags](outcome& out) {
-                 stuff with;
-                 interrupted(
-                     out, flags, [&] { return each.run(with); }, [&] { with.release(); });
-               },
-               where::threads_only);
+      list.add(
+          std::string(each.name) + ' ' + name,
+          [&each, flags = flags](outcome& out) {
+            stuff with;
+            interrupted(
+                out, flags, [&] { return each.run(with); }, [&] { with.release(); });
+          },
+          where::threads_only);
     }
   }
-  list.add("ppoll's mask",
-           [](outcome& out) {
-             masks(out, [](const sigset_t* mask) {
-               const timespec limit{0, 20'000'000};
-               return long{::ppoll(nullptr, 0, &limit, mask)};
-             });
-           },
-           where::threads_only);
-  list.add("pselect's mask",
-           [](outcome& out) {
-             masks(out, [](const sigset_t* mask) {
-               const timespec limit{0, 20'000'000};
-               return long{::pselect(0, nullptr, nullptr, nullptr, &limit, mask)};
-             });
-           },
-           where::threads_only);
-  list.add("epoll_pwait's mask",
-           [](outcome& out) {
-             masks(out, [](const sigset_t* mask) {
-               const owned_fd poller(::epoll_create1(0));
-               epoll_event event{};
-               return long{::epoll_pwait(poller, &event, 1, 20, mask)};
-             });
-           },
-           where::threads_only);
+  list.add(
+      "ppoll's mask",
+      [](outcome& out) {
+        masks(out, [](const sigset_t* mask) {
+          const timespec limit{0, 20'000'000};
+          return long{::ppoll(nullptr, 0, &limit, mask)};
+        });
+      },
+      where::threads_only);
+  list.add(
+      "pselect's mask",
+      [](outcome& out) {
+        masks(out, [](const sigset_t* mask) {
+          const timespec limit{0, 20'000'000};
+          return long{::pselect(0, nullptr, nullptr, nullptr, &limit, mask)};
+        });
+      },
+      where::threads_only);
+  list.add(
+      "epoll_pwait's mask",
+      [](outcome& out) {
+        masks(out, [](const sigset_t* mask) {
+          const owned_fd poller(::epoll_create1(0));
+          epoll_event event{};
+          return long{::epoll_pwait(poller, &event, 1, 20, mask)};
+        });
+      },
+      where::threads_only);
 }
 
 }  // namespace fidelity

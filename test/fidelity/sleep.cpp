@@ -93,8 +93,7 @@ void wrong_clocks(outcome& out) {
   error_number(out, "thread's clock",
                call([&] { return ::clock_nanosleep(CLOCK_THREAD_CPUTIME_ID, 0, &length, &rest); }));
   error_number(out, "raw clock", call([&] { return ::clock_nanosleep(CLOCK_MONOTONIC_RAW, 0, &length, &rest); }));
-  error_number(out, "coarse clock",
-               call([&] { return ::clock_nanosleep(CLOCK_MONOTONIC_COARSE, 0, &length, &rest); }));
+  error_number(out, "coarse clock", call([&] { return ::clock_nanosleep(CLOCK_MONOTONIC_COARSE, 0, &length, &rest); }));
   error_number(out, "fraction", call([&] { return ::clock_nanosleep(CLOCK_MONOTONIC, 0, &wrong, &rest); }));
   error_number(out, "negative", call([&] { return ::clock_nanosleep(CLOCK_REALTIME, 0, &negative, &rest); }));
   error_number(out, "absolute negative",

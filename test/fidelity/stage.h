@@ -27,8 +27,8 @@ void run_on_stage(way how, unsigned processors, const std::function<void()>& bod
 /// True once after a peer saw that the probe's call kept its processor from other tasks.
 [[nodiscard]] bool take_processor_was_held() noexcept;
 
-/// Sees whether the calls between its making and check() let other tasks run; for calls that wait for time only. Nothing
-/// to see outside tasks, or with several processors.
+/// Sees whether the calls between its making and check() let other tasks run; for calls that wait for time only.
+/// Nothing to see outside tasks, or with several processors.
 class bystander {
  public:
   bystander();

@@ -198,11 +198,13 @@ TEST_CASE("several tasks watch one descriptor, and none sleeps over what is ther
 TEST_CASE("a plain thread selects on a descriptor while a scheduler runs") {
   on_each_topology([](expectations& expect, unsigned) {
     const pipe_ends line;
+    std::atomic<bool> looked{false};
     std::thread outside([&] {
       expect(csp::select(csp::on_readable(line.in()), csp::on_timeout(1ms)) == 1, "nothing");
+      looked = true;
       expect(csp::select(csp::on_readable(line.in()), csp::on_timeout(1h)) == 0, "then something");
     });
-    csp::sleep_for(4ms);
+    while (!looked.load()) csp::yield();
     line.put();
     csp::blocking([&] { outside.join(); });
   });

@@ -5,6 +5,7 @@
 #include "test/support/servers/kinds.h"
 
 #include <openssl/sslerr.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -37,10 +38,12 @@ struct mixing {
   std::atomic<int> foreign{0};  ///< calls that were told an error that was not theirs
 };
 
-/// A socket to the server, for OpenSSL's calls without more around them.
+/// A socket to the server, for OpenSSL's calls without more around them. `read_limit_ms` is of each read; 0: none.
 struct raw_client {
-  raw_client(SSL_CTX& context, int port, int wait_limit_ms)
-      : fd(csp_test::connect_socket(port, wait_limit_ms, connected)), ssl(SSL_new(&context)) {
+  raw_client(SSL_CTX& context, int port, int read_limit_ms)
+      : fd(csp_test::connect_socket(port, 0, connected)), ssl(SSL_new(&context)) {
+    const timeval limit{0, read_limit_ms * 1'000};
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     SSL_set_fd(ssl, fd);
   }
   ~raw_client() {
@@ -97,16 +100,16 @@ void read_nothing(SSL_CTX& trusting, int port, manners of, expectations& expect,
   }
 }
 
-void check_queue(const server& to, carrier by, manners of, mixing& counts) {
+void check_queue(const server& to, carrier by, manners failing, manners reading, mixing& counts) {
   const tls_context strict = csp_test::make_context("");
   const tls_context trusting = csp_test::make_context(to.folder() + "/certificate.pem");
   expectations expect;
   csp_test::run_crew(expect, by, 20, [&](std::size_t index) {
     for (int round = 0; round < 10; ++round) {
       if (index % 2 == 0) {
-        fail_handshake(*strict, to.port(), of, expect, counts);
+        fail_handshake(*strict, to.port(), failing, expect, counts);
       } else {
-        read_nothing(*trusting, to.port(), of, expect, counts);
+        read_nothing(*trusting, to.port(), reading, expect, counts);
       }
     }
   });
@@ -120,25 +123,30 @@ TEST_CASE("openssl: error queues of clients that look at once do not mix") {
     for (const carrier by : csp_test::all_carriers) {
       CAPTURE(by.processors);
       mixing counts;
-      check_queue(*to, by, manners::careful, counts);
+      check_queue(*to, by, manners::careful, manners::careful, counts);
       CHECK(counts.lost == 0);
       CHECK(counts.foreign == 0);
     }
   }
 }
 
-TEST_CASE("openssl: error queues of clients that look later") {
+// In tasks these may mix, which docs/limitations.md says: a call that blocks lies between the emptied queue and the
+// look at it, so it takes one careless client on the thread to confuse a careful one. How often they do is only told.
+TEST_CASE("openssl: error queues of clients that look later mix in tasks alone") {
   if (const auto to = csp_test::start_nginx(csp_test::transport::tls)) {
-    for (const carrier by : csp_test::all_carriers) {
-      CAPTURE(by.processors);
-      mixing counts;
-      check_queue(*to, by, manners::careless, counts);
-      std::fprintf(stderr,
-                   "error queue, %u processors: of 100 failures %d lost, of 1100 calls %d told a foreign error\n",
-                   by.processors, counts.lost.load(), counts.foreign.load());
-      if (by.threads()) {
-        CHECK(counts.lost == 0);
-        CHECK(counts.foreign == 0);
+    for (const manners reading : {manners::careful, manners::careless}) {
+      for (const carrier by : csp_test::all_carriers) {
+        CAPTURE(by.processors);
+        mixing counts;
+        check_queue(*to, by, manners::careless, reading, counts);
+        std::fprintf(stderr,
+                     "%u processors, careless failures, %s reads: %d of 100 failures lost, %d of 1100 reads wrong\n",
+                     by.processors, reading == manners::careful ? "careful" : "careless", counts.lost.load(),
+                     counts.foreign.load());
+        if (by.threads()) {
+          CHECK(counts.lost == 0);
+          CHECK(counts.foreign == 0);
+        }
       }
     }
   }
