@@ -1,8 +1,8 @@
 // 07: from callbacks to channels: one and the same job, before and after.
 //
-// Teaches: how to turn a callback API (async_timer.h) into something that a task can wait for. The
-// callback sends to a channel with room for its value, so that it never blocks the foreign thread;
-// the task receives. Loops, locals and early returns then work again.
+// Teaches: how to turn a callback API (async_timer.h) into something that a task can wait for: a
+// csp::one_shot, whose callback never blocks the foreign thread. Loops, locals and early returns then
+// work again.
 // The job: launch after a countdown of three steps, each a little shorter than the one before.
 
 #include "async_timer.h"
@@ -54,11 +54,11 @@ class countdown : public std::enable_shared_from_this<countdown> {
 
 namespace after {
 
-// The whole bridge between the two styles. True: the timer has fired.
+// The whole bridge between the two styles. True: the timer has fired; false: it has dropped the call.
 bool wait(async_timer& timer, milliseconds delay) {
-  csp::chan<void> fired(1);
-  timer.call_after(delay, [=] { fired.send(); });
-  return fired.recv();
+  const csp::one_shot<void> fired;
+  timer.call_after(delay, [call = fired.callback()] { static_cast<void>(call()); });
+  return fired.wait();
 }
 
 void countdown(async_timer& timer, int steps) {

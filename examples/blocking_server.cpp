@@ -9,8 +9,8 @@
 //
 // Teaches: the hooks. Only main knows libcsp; the functions that serve a client are what one would write with a thread
 // for each. Because the program is linked with csp::hook, accept, read and write let other tasks run while they wait,
-// so one thread serves thousands of clients. The same holds for libraries that are blocking inside: clients of
-// databases, of HTTP, of TLS.
+// so one thread serves thousands of clients; when the tasks are cancelled, the calls fail with ECANCELED. The same
+// holds for libraries that are blocking inside: clients of databases, of HTTP, of TLS.
 
 #include <libcsp/csp.h>
 
@@ -135,7 +135,7 @@ int port_of(int fd) {
   return ntohs(address.sin_port);
 }
 
-// The next client; -1 when the listener was shut down. Out of descriptors it waits until one may be free.
+// The next client; -1 when the server ends. Out of descriptors it waits until one may be free.
 int accept_client(int listener) {
   constexpr timespec moment{.tv_sec = 0, .tv_nsec = 10'000'000};
   for (;;) {
@@ -143,20 +143,20 @@ int accept_client(int listener) {
     if (fd >= 0) {
       return fd;
     }
-    switch (errno) {
-      case EINTR:
-      case ECONNABORTED:
-        break;
-      case EMFILE:
-      case ENFILE:
-        ::nanosleep(&moment, nullptr);
-        break;
-      case EINVAL:
-        return -1;
-      default:
-        check(-1, "accept");
+    const bool short_of_descriptors = errno == EMFILE || errno == ENFILE;
+    const bool passes = short_of_descriptors || errno == EINTR || errno == ECONNABORTED;
+    if (!passes || (short_of_descriptors && ::nanosleep(&moment, nullptr) != 0)) {
+      return -1;  // ECANCELED, when main's function has returned
     }
   }
+}
+
+void serve(int listener) {
+  const auto values = std::make_shared<store>();
+  for (int fd = accept_client(listener); fd >= 0; fd = accept_client(listener)) {
+    csp::go([=] { serve_client(*values, fd); });
+  }
+  ::close(listener);
 }
 
 int run(std::uint16_t port) {
@@ -164,17 +164,8 @@ int run(std::uint16_t port) {
   const int listener = listen_on(port);
   fmt::print("listening on 127.0.0.1:{}\n", port_of(listener));
   std::fflush(stdout);
-  csp::go([=] {
-    static_cast<void>(stop.recv());
-    ::shutdown(listener, SHUT_RDWR);
-  });
-
-  // Clients may be served a little longer than this function runs.
-  const auto values = std::make_shared<store>();
-  for (int fd = accept_client(listener); fd >= 0; fd = accept_client(listener)) {
-    csp::go([=] { serve_client(*values, fd); });
-  }
-  ::close(listener);
+  csp::go([=] { serve(listener); });
+  static_cast<void>(stop.recv());
   return 0;
 }
 

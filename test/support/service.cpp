@@ -12,9 +12,14 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
 #include <stdexcept>
 #include <string_view>
 #include <system_error>
+#include <thread>
 
 namespace csp_test {
 namespace {
@@ -150,6 +155,37 @@ int service::end(milliseconds limit) {
   }
   id_ = -1;
   return status;
+}
+
+std::size_t service::descriptors() const {
+  const std::filesystem::directory_iterator all("/proc/" + std::to_string(id_) + "/fd");
+  return static_cast<std::size_t>(std::distance(all, {}));
+}
+
+milliseconds service::processor_time() const {
+  std::ifstream in("/proc/" + std::to_string(id_) + "/stat");
+  std::string text;
+  std::getline(in, text);
+  std::istringstream fields(text.substr(text.rfind(')') + 1));  // the name before may hold anything
+  std::string skipped;
+  for (int i = 0; i < 11; ++i) {
+    fields >> skipped;
+  }
+  long user = 0;
+  long system = 0;
+  fields >> user >> system;  // proc(5), fields 14 and 15
+  return milliseconds((user + system) * 1000 / ::sysconf(_SC_CLK_TCK));
+}
+
+bool service::has_at_most(std::size_t count, milliseconds limit) const {
+  const auto deadline = steady_clock::now() + limit;
+  while (descriptors() > count) {
+    if (steady_clock::now() > deadline) {
+      return false;
+    }
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  return true;
 }
 
 std::string service::errors() const {

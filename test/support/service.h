@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,6 +40,12 @@ class service {
   void send(int signal) const noexcept;
   /// Waits until it has ended, and kills it after `limit`. Its status as waitpid(2) gives it. Once.
   int end(std::chrono::milliseconds limit = std::chrono::seconds(30));
+  /// How many file descriptors it has open, and how much processor time it has used. While it runs.
+  [[nodiscard]] std::size_t descriptors() const;
+  [[nodiscard]] std::chrono::milliseconds processor_time() const;
+  /// Waits, at the most for `limit`, until it has no more than `count` descriptors.
+  [[nodiscard]] bool has_at_most(std::size_t count, std::chrono::milliseconds limit) const;
+
   /// What it has written on stderr so far.
   [[nodiscard]] std::string errors() const;
   /// What it has written on stdout after the first line; after end().

@@ -10,7 +10,7 @@ endif()
 add_library(csp_test_clients OBJECT EXCLUDE_FROM_ALL
     support/crew.cpp support/servers/process.cpp support/servers/guard.cpp support/servers/server.cpp
     support/servers/black_hole.cpp support/servers/postgresql.cpp support/servers/mariadb.cpp
-    support/servers/redis.cpp support/servers/nginx.cpp)
+    support/servers/redis.cpp support/servers/nginx.cpp support/servers/dnsmasq.cpp)
 csp_own_target(csp_test_clients)
 target_link_libraries(csp_test_clients PUBLIC csp_under_test fmt::fmt Catch2::Catch2)
 

@@ -25,6 +25,11 @@ std::unique_ptr<server> start_mariadb();
 /// Redis on port() and on the unix socket folder()/socket.
 std::unique_ptr<server> start_redis();
 
+/// dnsmasq on port(), by udp and tcp. It knows hostN.test as 10.0.0.N and back, for each N below dnsmasq_hosts, and
+/// nameless.test as 10.0.1.1, which leads nowhere; nothing else.
+std::unique_ptr<server> start_dnsmasq();
+inline constexpr int dnsmasq_hosts = 100;
+
 enum class transport { plain, tls };
 
 /// nginx on port(). With TLS it shows the certificate folder()/certificate.pem, its own authority, for 127.0.0.1.
