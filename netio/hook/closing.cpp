@@ -2,6 +2,7 @@
 #include "netio/hook/define.h"
 #include "netio/hook/managed.h"
 #include "netio/real.h"
+#include "sched/base/sanitizer.h"
 
 #include <fcntl.h>
 #include <sys/syscall.h>
@@ -88,8 +89,9 @@ CSP_API int dup3(int from, int to, int flags) noexcept {
   return hook::duplicate_over(from, to, real::dup3(from, to, flags));
 }
 
-// The system call made by its number closes as well.
-CSP_API long syscall(long number, ...) noexcept {
+// The system call made by its number closes as well. All six arguments are passed on, as the C library does it, however
+// many there are.
+CSP_API CSP_NO_ASAN long syscall(long number, ...) noexcept {
   va_list more;
   va_start(more, number);
   long arguments[6];

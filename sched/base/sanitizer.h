@@ -54,6 +54,9 @@ extern "C" void AnnotateBenignRaceSized(const char* file, int line, const void* 
 /// The first function on a stack, which never returns: its frame must not be counted.
 #define CSP_FIRST_FRAME __attribute__((no_sanitize("address", "thread")))
 
+/// A function that reads arguments which its caller may have left out, from where they would be.
+#define CSP_NO_ASAN __attribute__((no_sanitize("address")))
+
 namespace csp::inline v0::detail::sanitizer {
 
 #if defined(CSP_TSAN)

@@ -177,15 +177,24 @@ milliseconds service::processor_time() const {
   return milliseconds((user + system) * 1000 / ::sysconf(_SC_CLK_TCK));
 }
 
-bool service::has_at_most(std::size_t count, milliseconds limit) const {
+template <class Holds>
+bool service::await(Holds holds, milliseconds limit) {
   const auto deadline = steady_clock::now() + limit;
-  while (descriptors() > count) {
+  while (!holds()) {
     if (steady_clock::now() > deadline) {
       return false;
     }
     std::this_thread::sleep_for(milliseconds(5));
   }
   return true;
+}
+
+bool service::has_at_most(std::size_t count, milliseconds limit) const {
+  return await([&] { return descriptors() <= count; }, limit);
+}
+
+bool service::has_at_least(std::size_t count, milliseconds limit) const {
+  return await([&] { return descriptors() >= count; }, limit);
 }
 
 std::string service::errors() const {

