@@ -45,8 +45,8 @@ bool watcher::may_doze() noexcept {
   // Pairs with note_busy(): we see its processor out of the idle set, or it sees us dozing.
   full_fence();
   if (core_.idle.parked() >= core_.in_service()) {
-    // One of them must sleep in the poller. The last to go found it claimed if somebody, such as this monitor or a spare
-    // that has left since, was just asking: then one has to try again.
+    // One of them must sleep in the poller. The last to go found it claimed if somebody, such as this monitor or a
+    // spare that has left since, was just asking: then one has to try again.
     const poller* const source = core_.io();
     if (source == nullptr || !source->in_use() || source->is_claimed()) {
       return true;

@@ -31,8 +31,8 @@ class own_thread_mark {
 /// CPU, and when nobody knows. Reads /proc; about 10 us.
 [[nodiscard]] bool waits_in_kernel(int thread_number) noexcept;
 
-/// True when such a thread waits for a futex: a std::mutex, a pthread condition. False too when the kernel does not tell.
-/// Reads /proc; about 10 us.
+/// True when such a thread waits for a futex: a std::mutex, a pthread condition. False too when the kernel does not
+/// tell. Reads /proc; about 10 us.
 [[nodiscard]] bool waits_for_futex(int thread_number) noexcept;
 
 }  // namespace csp::inline v0::detail
