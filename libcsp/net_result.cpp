@@ -24,11 +24,13 @@ class look_up_category final : public std::error_category {
 
 const std::error_category& category() noexcept {
   // Never destroyed: an error may be printed while static objects go.
+  // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): a few bytes at the first error, and nobody could go on
   static const auto* const instance = new net_category;
   return *instance;
 }
 
 const std::error_category& resolver_category() noexcept {
+  // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): a few bytes at the first error, and nobody could go on
   static const auto* const instance = new look_up_category;
   return *instance;
 }
