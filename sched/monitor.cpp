@@ -108,12 +108,13 @@ bool watcher::is_stuck(processor& subject, sample& seen, nanos now, bool& attend
 }
 
 void watcher::tell_of_futex_wait(const processor& subject, sample& seen, nanos now) {
-  const task* const running = subject.current();
+  task* const running = subject.current();
   if (seen.told || running == nullptr || now - seen.since < long_futex_wait ||
       !waits_for_futex(subject.thread_number())) {
     return;
   }
   seen.told = true;
+  sanitizer::observe(running);  // it was published long ago; the second that has passed is no edge to a checker
   char description[256];
   describe_task(*running, description, sizeof description);
   std::fprintf(stderr,

@@ -61,7 +61,8 @@ void tls_client::connect_by_bio(SSL_CTX& context, int port) {
   BIO_push(chain_.get(), secured);
   BIO_get_ssl(secured, &ssl_);
   X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_), address_text);
-  BIO_set_conn_hostname(secured, (address_text + (":" + std::to_string(port))).c_str());
+  std::string where = address_text + (":" + std::to_string(port));
+  BIO_ctrl(secured, BIO_C_SET_CONNECT, 0, where.data());          // what BIO_set_conn_hostname() casts to
   const auto result = static_cast<int>(BIO_do_connect(secured));  // of the ssl BIO: shakes hands as well
   connected_ = result == 1 || failed(result);
 }
