@@ -49,8 +49,8 @@ struct question {
   csp::callback<answer> done;
 };
 
-// The bridge: c-ares calls this once for each question, whatever happens.
-void on_host(void* context, int status, int, hostent* found) {
+// The bridge: c-ares calls this once for each question, whatever happens. No exception may leave it.
+void on_host(void* context, int status, int, hostent* found) noexcept {
   const auto done = csp::callback<answer>::adopt(context);
   answer result{.status = status};
   if (status == ARES_SUCCESS) {

@@ -127,13 +127,14 @@ class driver {
     }
   }
 
-  static std::size_t on_data(char* data, std::size_t, std::size_t size, void* context) {
+  // No exception may leave what libcurl calls.
+  static std::size_t on_data(char* data, std::size_t, std::size_t size, void* context) noexcept {
     static_cast<transfer*>(context)->body.append(data, size);
     return size;
   }
 
   // Which sockets libcurl waits for.
-  static int on_socket(CURL*, curl_socket_t fd, int what, void* context, void*) {
+  static int on_socket(CURL*, curl_socket_t fd, int what, void* context, void*) noexcept {
     auto& self = *static_cast<driver*>(context);
     if (what == CURL_POLL_REMOVE) {
       self.sockets_.erase(fd);
@@ -144,7 +145,7 @@ class driver {
   }
 
   // When libcurl wants to be called even if no socket is ready.
-  static int on_timer(CURLM*, long milliseconds, void* context) {
+  static int on_timer(CURLM*, long milliseconds, void* context) noexcept {
     auto& self = *static_cast<driver*>(context);
     self.deadline_.reset();
     if (milliseconds >= 0) {

@@ -22,19 +22,21 @@
 
 namespace {
 
-// A piece of a page; the last one is empty.
+// A piece of a page.
 using piece = std::string;
 
 // How many pieces may wait to be counted.
 constexpr std::size_t room = 4;
 
-std::size_t on_data(char* data, std::size_t, std::size_t size, void* context) {
+// Less than `size` tells libcurl to give up. No exception may leave it, libcurl's frames know of none: so it asks for a
+// status, also when the task is cancelled.
+std::size_t on_data(char* data, std::size_t, std::size_t size, void* context) noexcept {
   const csp::stay here;
-  static_cast<csp::chan<piece>*>(context)->send(piece(data, size));
-  return size;
+  const auto& pieces = *static_cast<const csp::chan<piece>*>(context);
+  return pieces.send_for(piece(data, size), csp::clock::duration::max()) == csp::op_status::ok ? size : 0;
 }
 
-CURLcode fetch(const std::string& url, csp::chan<piece> pieces) {
+CURLcode fetch(const std::string& url, const csp::chan<piece>& pieces) {
   CURL* const easy = ::curl_easy_init();
   ::curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
   ::curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);

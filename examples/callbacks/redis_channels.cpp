@@ -42,12 +42,13 @@ reply copy_of(const void* from) {
   return result;
 }
 
-// The bridges. A reply comes once; a subscription's events come until there is none: then the connection ends.
-void on_reply(redisAsyncContext*, void* what, void* context) {
+// The bridges, which no exception may leave. A reply comes once; a subscription's events come until there is none: then
+// the connection ends.
+void on_reply(redisAsyncContext*, void* what, void* context) noexcept {
   static_cast<void>(csp::callback<reply>::adopt(context)(copy_of(what)));
 }
 
-void on_event(redisAsyncContext*, void* what, void* context) {
+void on_event(redisAsyncContext*, void* what, void* context) noexcept {
   if (what == nullptr) {
     static_cast<void>(csp::callback<std::string>::adopt(context));
     return;
