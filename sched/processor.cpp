@@ -311,6 +311,8 @@ processor::step_result processor::step() noexcept {
   if (item->context.resume_point.get() == nullptr) {
     bind_stack(*this, *item);
   }
+  // What was done to take it, its links read for one, comes before what others do to it after its next wait.
+  sanitizer::publish(item);
   switcher::leave(*this, nullptr, item, commit_nothing, nullptr, false);
   return step_result::ran;
 }
