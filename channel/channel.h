@@ -11,6 +11,7 @@
 // that goes through the buffer is moved under the lock. Hence the move of T must not throw, and must not use libcsp.
 #pragma once
 
+#include "sched/base/atomic.h"
 #include "sched/base/clock.h"
 #include "sched/base/spinlock.h"
 #include "sched/base/tls.h"
@@ -18,7 +19,6 @@
 #include "sched/park.h"
 #include "sched/wait_queue.h"
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -109,7 +109,7 @@ class CSP_API channel_base {
                                              : op_status::ok;
   }
 
-  std::atomic<std::size_t> references_{1};
+  atomic<std::size_t> references_{1};
 };
 
 template <class T>

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "channel/channel.h"
+#include "sched/base/atomic.h"
 #include "sched/timer_heap.h"
 
 #include <chrono>
@@ -44,7 +45,7 @@ class CSP_API ticker_core {
   bool running_ = false;  // guarded by lock_
   nanos period_ = 0;      // guarded by lock_
   channel_pointer<tick_channel> ticks_;
-  std::atomic<std::uint32_t> references_{1};
+  atomic<std::uint32_t> references_{1};
 };
 
 }  // namespace csp::inline v0::detail

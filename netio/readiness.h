@@ -11,13 +11,13 @@
 #pragma once
 
 #include "channel/channel.h"
+#include "sched/base/atomic.h"
 #include "sched/base/spinlock.h"
 #include "sched/base/tls.h"
 #include "sched/park.h"
 #include "sched/wait_list.h"
 #include "sched/wait_queue.h"
 
-#include <atomic>
 #include <cstdint>
 
 namespace csp::inline v0::detail {
@@ -102,8 +102,8 @@ class CSP_API readiness {
   void wake_next() noexcept;
 
   spinlock lock_{lock_rank::readiness};
-  std::atomic<std::uint32_t> edges_{1};      // changed under lock_
-  std::atomic<std::uint32_t> drained_{0};    // never equal to the count before it was noted
+  atomic<std::uint32_t> edges_{1};           // changed under lock_
+  atomic<std::uint32_t> drained_{0};         // never equal to the count before it was noted
   wait_queue waiting_;                       // guarded by lock_
   channel_pointer<watch_channel> watchers_;  // guarded by lock_
 };

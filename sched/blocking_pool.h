@@ -3,9 +3,9 @@
 // allocated for it and its references stay valid.
 #pragma once
 
+#include "sched/base/atomic.h"
 #include "sched/completion.h"
 
-#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -57,7 +57,7 @@ class blocking_pool {
   bool stopping_ = false;
   std::vector<std::thread> threads_;
   std::vector<std::thread::id> ended_;
-  std::atomic<unsigned> busy_{0};
+  atomic<unsigned> busy_{0};
 };
 
 /// Runs a call on the pool of the running task's scheduler and waits for it; in a plain thread runs it right there.

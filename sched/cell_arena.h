@@ -4,12 +4,12 @@
 // The arena is one for the process; each processor has a pool (cell_pool) in front of it.
 #pragma once
 
+#include "sched/base/atomic.h"
 #include "sched/base/sanitizer.h"
 #include "sched/base/spinlock.h"
 #include "sched/task.h"
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -50,7 +50,7 @@ class cell_arena {
 
   struct alignas(cache_line) slab {
     slab* next = nullptr;
-    std::atomic<std::uint32_t> carved{0};
+    atomic<std::uint32_t> carved{0};
 
     static constexpr std::uint32_t capacity = (slab_size - 2 * cache_line) / cell_size;
     [[nodiscard]] task* cell(std::uint32_t index) noexcept {
@@ -62,7 +62,7 @@ class cell_arena {
 
   spinlock lock_{lock_rank::arena};
   task* free_ = nullptr;  // linked through queue_next
-  std::atomic<slab*> slabs_{nullptr};
+  atomic<slab*> slabs_{nullptr};
 };
 
 /// The free cells of one processor, LIFO. One thread at a time.

@@ -1,11 +1,11 @@
 #include "sched/deadlock.h"
 
+#include "sched/base/atomic.h"
 #include "sched/base/os_thread.h"
 #include "sched/inspect.h"
 #include "sched/scheduler_core.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
@@ -35,7 +35,7 @@ void print_and_exit(const std::string& report) {
   std::_Exit(2);
 }
 
-std::atomic<deadlock_function> handler_of_deadlock{print_and_exit};
+atomic<deadlock_function> handler_of_deadlock{print_and_exit};
 
 }  // namespace
 

@@ -9,10 +9,10 @@
 // processor uses a light fence, for the sleeper's is heavy.
 #pragma once
 
+#include "sched/base/atomic.h"
 #include "sched/base/relaxed.h"
 #include "sched/base/spinlock.h"
 
-#include <atomic>
 #include <cstdint>
 
 namespace csp::inline v0::detail {
@@ -62,8 +62,8 @@ class idle_set {
   static constexpr std::uint32_t searching(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word); }
   void unlink(idle_entry& entry) noexcept;
 
-  alignas(cache_line) std::atomic<std::uint64_t> word_{0};
-  std::atomic<std::uint64_t> departures_{0};  // raised under lock_, before the word changes
+  alignas(cache_line) atomic<std::uint64_t> word_{0};
+  atomic<std::uint64_t> departures_{0};  // raised under lock_, before the word changes
   spinlock lock_{lock_rank::idle};
   idle_entry* first_ = nullptr;  // parked last, woken first: its caches are warm
 };

@@ -4,9 +4,9 @@
 // count is raised before an item goes in and lowered after it came out, and a count above zero means "look again".
 #pragma once
 
+#include "sched/base/atomic.h"
 #include "sched/task.h"
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 
@@ -31,7 +31,7 @@ class injector {
  private:
   struct queue;  // keeps moodycamel's header out of ours
   std::unique_ptr<queue> queue_;
-  std::atomic<std::uint32_t> count_{0};
+  atomic<std::uint32_t> count_{0};
 };
 
 }  // namespace csp::inline v0::detail

@@ -4,9 +4,9 @@
 // in a commit; the cell is recycled by the second of {result is destroyed, the task's stack has been left}.
 #pragma once
 
+#include "sched/base/atomic.h"
 #include "sched/completion.h"
 
-#include <atomic>
 #include <cstdint>
 #include <exception>
 
@@ -22,7 +22,7 @@ struct join_state {
   [[nodiscard]] std::uint32_t record(event what) noexcept { return events_.fetch_or(what, std::memory_order_acq_rel); }
 
  private:
-  std::atomic<std::uint32_t> events_{0};
+  atomic<std::uint32_t> events_{0};
 };
 
 }  // namespace csp::inline v0::detail

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "sched/base/asymmetric_fence.h"
+#include "sched/base/atomic.h"
 #include "sched/base/config.h"
 #include "sched/base/relaxed.h"
 #include "sched/base/spinlock.h"
@@ -151,8 +152,8 @@ class local_queue {
     } while (thief_wants_.load(std::memory_order_acquire) != 0);
   }
 
-  std::atomic<std::uint32_t> owner_inside_{0};
-  std::atomic<std::uint32_t> thief_wants_{0};
+  atomic<std::uint32_t> owner_inside_{0};
+  atomic<std::uint32_t> thief_wants_{0};
   relaxed<T*> next_;
   relaxed<std::uint32_t> first_;
   relaxed<std::uint32_t> count_;

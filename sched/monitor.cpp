@@ -1,5 +1,6 @@
 #include "sched/monitor.h"
 
+#include "sched/base/atomic.h"
 #include "sched/base/os_thread.h"
 #include "sched/processor.h"
 #include "sched/scheduler_core.h"
@@ -64,7 +65,7 @@ void watcher::wake_from_doze() noexcept {
   }
 }
 
-void watcher::watch_until(const std::atomic<bool>& done, nanos deadline) {
+void watcher::watch_until(const atomic<bool>& done, nanos deadline) {
   // acquire: pairs with the release of whoever ends the watch.
   while (!done.load(std::memory_order_acquire)) {
     nanos now = steady_now();

@@ -3,11 +3,11 @@
 // an idle program makes no periodic wake-ups.
 #pragma once
 
+#include "sched/base/atomic.h"
 #include "sched/base/clock.h"
 #include "sched/base/parker.h"
 #include "sched/base/relaxed.h"
 
-#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -21,7 +21,7 @@ class watcher {
   explicit watcher(scheduler_core& core) noexcept : core_(core) {}
 
   /// Watches until `done` is set and wake() called, or `deadline` has passed. One thread at a time.
-  void watch_until(const std::atomic<bool>& done, nanos deadline = never);
+  void watch_until(const atomic<bool>& done, nanos deadline = never);
 
   /// Ends a doze, or a tick. Any thread.
   void wake() noexcept { parker_.unpark(); }
@@ -68,7 +68,7 @@ class watcher {
 
   scheduler_core& core_;
   futex_parker parker_;
-  std::atomic<bool> dozing_{false};
+  atomic<bool> dozing_{false};
   relaxed<std::uint32_t> ticks_;
   std::vector<sample> samples_;
   relaxed<nanos> start_;  // read by all who ask for the ticks

@@ -4,11 +4,11 @@
 // reads the waiter's frame until its end; a waiter that is woken meanwhile waits for that before it returns.
 #pragma once
 
+#include "sched/base/atomic.h"
 #include "sched/base/clock.h"
 #include "sched/exclusive_wait.h"
 #include "sched/timer_heap.h"
 
-#include <atomic>
 #include <cstdint>
 #include <span>
 
@@ -36,7 +36,7 @@ struct open_wait {
 struct open_commit {
   open_wait& request;
   timer alarm{};
-  std::atomic<bool> pending{true};
+  atomic<bool> pending{true};
 };
 
 /// The commit of an open wait; on another stack than the waiter's.
@@ -44,7 +44,7 @@ CSP_API void commit_open(processor& here, task* left, void* argument) noexcept;
 /// The same wait in a plain thread.
 [[nodiscard]] CSP_API CSP_NOINLINE wake_reason wait_as_thread(open_wait& request);
 /// Waits for the last instructions of a commit on another thread.
-CSP_API CSP_NOINLINE void await_commit(const std::atomic<bool>& pending) noexcept;
+CSP_API CSP_NOINLINE void await_commit(const atomic<bool>& pending) noexcept;
 
 /// Waits until a node is taken, the deadline has passed or the task is cancelled. The caller unlinks the nodes that did
 /// not win, unless it has only one and that won.

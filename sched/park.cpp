@@ -1,5 +1,6 @@
 #include "sched/park.h"
 
+#include "sched/base/atomic.h"
 #include "sched/scheduler_core.h"
 #include "sched/thread_block.h"
 
@@ -151,7 +152,7 @@ wake_reason wait_as_thread(open_wait& request) {
 
 wake_reason wait(open_wait& request) { return wait_open(request); }
 
-void await_commit(const std::atomic<bool>& pending) noexcept {
+void await_commit(const atomic<bool>& pending) noexcept {
   // The winner came between two unlocks of the commit, which is a few instructions from its end unless its thread was
   // preempted. [OC2] acquire: pairs with [OC1].
   while (pending.load(std::memory_order_acquire)) {

@@ -9,10 +9,10 @@
 // Pollers are pooled and never freed: a waker may still interrupt one when its scheduler has stopped.
 #pragma once
 
+#include "sched/base/atomic.h"
 #include "sched/base/parker.h"
 #include "sched/base/relaxed.h"
 
-#include <atomic>
 #include <cstdint>
 
 namespace csp::inline v0::detail {
@@ -71,11 +71,11 @@ class CSP_API poller : public sleep_place {
   [[nodiscard]] bool outsider_delivers() const noexcept { return outsider_.load(std::memory_order_seq_cst); }
 
  protected:
-  std::atomic<std::uint32_t> watched_{0};  // how many file descriptors are registered
+  atomic<std::uint32_t> watched_{0};  // how many file descriptors are registered
 
  private:
-  std::atomic<bool> claimed_{false};
-  std::atomic<bool> outsider_{false};
+  atomic<bool> claimed_{false};
+  atomic<bool> outsider_{false};
   relaxed<nanos> last_look_;
 };
 

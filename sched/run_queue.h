@@ -17,7 +17,7 @@
 
 namespace csp::inline v0::detail {
 
-template <class T, std::uint32_t Capacity, template <class> class Atomic = std::atomic>
+template <class T, std::uint32_t Capacity, template <class> class Atomic = atomic>
 class run_queue {
   static_assert((Capacity & (Capacity - 1)) == 0, "indices wrap by masking");
 

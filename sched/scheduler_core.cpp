@@ -28,7 +28,7 @@ core_pool& pooled_cores() {
   return *instance;
 }
 
-std::atomic<scheduler_core*> core_in_run{nullptr};
+atomic<scheduler_core*> core_in_run{nullptr};
 
 void describe_running_task(char* buffer, std::size_t size) noexcept {
   const processor* const here = this_processor();
@@ -146,7 +146,7 @@ void scheduler_core::join_processors() noexcept {
     }
   }
   threads_.clear();
-  for (std::atomic<bool>& retired : retired_) {
+  for (atomic<bool>& retired : retired_) {
     retired.store(false, std::memory_order_relaxed);
   }
 }

@@ -5,6 +5,7 @@
 // threads, one at a time. Everything else says who may call it.
 #pragma once
 
+#include "sched/base/atomic.h"
 #include "sched/base/clock.h"
 #include "sched/base/source_location.h"
 #include "sched/blocking_pool.h"
@@ -16,7 +17,6 @@
 #include "sched/task_list.h"
 
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -72,7 +72,7 @@ class CSP_API scheduler_core {
   /// Cancels what lives, waits for its end, joins all threads.
   void stop();
   /// Runs the monitor on the calling thread until `done` is raised and the monitor woken.
-  void watch_until(const std::atomic<bool>& done) { monitor_.watch_until(done); }
+  void watch_until(const atomic<bool>& done) { monitor_.watch_until(done); }
   /// The main task of csp::run has ended: no deadlock is reported any more. By that task.
   void note_main_ended() noexcept { stopping_.store(true, std::memory_order_seq_cst); }
   /// Gives the monitor a thread of its own.
@@ -185,23 +185,23 @@ class CSP_API scheduler_core {
 
   const std::uint32_t number_;
   core_settings settings_;
-  std::atomic<poller*> io_{nullptr};
-  std::array<std::atomic<processor*>, most_processors> processors_{};
-  std::atomic<unsigned> active_{0};
-  std::atomic<unsigned> spares_running_{0};
-  std::atomic<std::uint64_t> ids_{1};
-  std::atomic<bool> running_{false};
-  std::atomic<bool> stopping_{false};
-  std::atomic<bool> halted_{false};
-  std::atomic<bool> end_awaited_{false};  // drain() or stop() waits for the last task
-  std::atomic<bool> ended_{false};        // and it has come
+  atomic<poller*> io_{nullptr};
+  std::array<atomic<processor*>, most_processors> processors_{};
+  atomic<unsigned> active_{0};
+  atomic<unsigned> spares_running_{0};
+  atomic<std::uint64_t> ids_{1};
+  atomic<bool> running_{false};
+  atomic<bool> stopping_{false};
+  atomic<bool> halted_{false};
+  atomic<bool> end_awaited_{false};  // drain() or stop() waits for the last task
+  atomic<bool> ended_{false};        // and it has come
 
-  std::vector<std::thread> threads_;                          // one for each processor in use, by index
-  std::array<std::atomic<bool>, most_processors> retired_{};  // spares whose thread has come to its end
-  std::atomic<unsigned> homes_{0};                            // pinned tasks of plain threads go round the processors
-  futex_parker end_sleeper_;                                  // drain() or stop() while the monitor has its own thread
+  std::vector<std::thread> threads_;                     // one for each processor in use, by index
+  std::array<atomic<bool>, most_processors> retired_{};  // spares whose thread has come to its end
+  atomic<unsigned> homes_{0};                            // pinned tasks of plain threads go round the processors
+  futex_parker end_sleeper_;                             // drain() or stop() while the monitor has its own thread
   std::thread monitor_thread_;
-  std::atomic<bool> monitor_done_{false};
+  atomic<bool> monitor_done_{false};
   watcher monitor_{*this};
 
   // Spawning from plain threads.

@@ -17,8 +17,9 @@
 // Thread-safe. Lock order: shelf lock of a class, then the slab table's lock; both are leaves for everybody else.
 #pragma once
 
+#include "sched/base/atomic.h"
+
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -30,15 +31,15 @@ namespace csp::inline v0::detail {
 
 // The header of a stack, one cache line right above the usable memory. It lives as long as the process.
 struct alignas(64) stack_block {
-  stack_block* next = nullptr;              // link for the one who owns the idle stack (depot, pool)
-  void* usable_top = nullptr;               // where the first frame starts: coloured, 16-byte aligned
-  std::byte* base = nullptr;                // lowest address: the guard page
-  std::size_t size = 0;                     // from base, guard page, header and colour gap included
-  std::atomic<const void*> owner{nullptr};  // the task that runs here, for the overflow message; null when idle
-  void* fiber = nullptr;                    // the sanitizer's notion of this stack
+  stack_block* next = nullptr;         // link for the one who owns the idle stack (depot, pool)
+  void* usable_top = nullptr;          // where the first frame starts: coloured, 16-byte aligned
+  std::byte* base = nullptr;           // lowest address: the guard page
+  std::size_t size = 0;                // from base, guard page, header and colour gap included
+  atomic<const void*> owner{nullptr};  // the task that runs here, for the overflow message; null when idle
+  void* fiber = nullptr;               // the sanitizer's notion of this stack
   std::uint32_t class_index = 0;
   stack_guard_kind guard = stack_guard_kind::canary;
-  std::atomic<std::uint8_t> carved{0};  // last field written by a carve: lookup() trusts the block
+  atomic<std::uint8_t> carved{0};  // last field written by a carve: lookup() trusts the block
 
   // Lowest address that frames may use, and how many bytes there are.
   std::byte* usable_bottom() const noexcept { return base + memory_page_size(); }
@@ -112,10 +113,10 @@ class stack_arena {
   static stack_block* header_at(std::byte* base, unsigned cls, std::uint32_t index) noexcept;
 
   std::array<shelf, stack_class_count> shelves_{};
-  std::mutex slabs_lock_;                   // orders publishers
-  std::atomic<std::size_t> slab_count_{0};  // [SA1] slabs below it are complete but for `next` and `carved`
+  std::mutex slabs_lock_;              // orders publishers
+  atomic<std::size_t> slab_count_{0};  // [SA1] slabs below it are complete but for `next` and `carved`
   std::array<slab, most_slabs> slabs_{};
-  std::array<std::atomic<std::size_t>, stack_guard_kinds> guards_{};
+  std::array<atomic<std::size_t>, stack_guard_kinds> guards_{};
 };
 
 }  // namespace csp::inline v0::detail

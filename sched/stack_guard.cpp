@@ -4,11 +4,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 
+#include "sched/base/atomic.h"
 #include "sched/stack_class.h"
 
 namespace csp::inline v0::detail {
@@ -18,10 +18,10 @@ constexpr int madv_guard_install = 102;  // in Linux since 6.13, not in glibc 2.
 constexpr int madv_populate_read = 22;   // in Linux since 5.14: fails with EFAULT where a read would fault
 
 constexpr int no_forced_kind = -1;
-std::atomic<int> forced_kind{no_forced_kind};
+atomic<int> forced_kind{no_forced_kind};
 
 constexpr long budget_unread = -1;
-std::atomic<long> protection_budget{budget_unread};
+atomic<long> protection_budget{budget_unread};
 
 // How many guards mprotect may make. Each cuts a mapping into three, which adds two; we use at most half of the
 // process's mappings and leave the rest to malloc, threads and shared libraries.

@@ -1,5 +1,7 @@
 #include "sched/stack_overflow.h"
 
+#include "sched/base/atomic.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -7,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
@@ -19,7 +20,7 @@
 namespace csp::inline v0::detail {
 namespace {
 
-std::atomic<stack_owner_describer> describer{nullptr};
+atomic<stack_owner_describer> describer{nullptr};
 
 // The handlers before ours. Written before ours is installed, which is what orders them.
 struct sigaction previous_segv;
@@ -60,7 +61,7 @@ class line {
 
 void write_message(const stack_block& block, std::string_view what_happened) noexcept {
   // Several threads may die at once: the first has the word.
-  static std::atomic<bool> written{false};
+  static atomic<bool> written{false};
   // relaxed: it guards nothing but itself.
   if (written.exchange(true, std::memory_order_relaxed)) {
     for (;;) ::pause();  // the other thread is about to end the process

@@ -10,6 +10,7 @@
 //   runnable, the winner of its wait while it waits.
 #pragma once
 
+#include "sched/base/atomic.h"
 #include "sched/base/source_location.h"
 #include "sched/context.h"
 #include "sched/waiter.h"
@@ -80,7 +81,7 @@ struct task : waiter {
 
   // Identity and cancellation; read by anybody.
   relaxed<std::uint32_t> generation;
-  std::atomic<std::uint32_t> cancel_generation{0};
+  atomic<std::uint32_t> cancel_generation{0};
   relaxed<std::uint64_t> id;
   relaxed<const char*> site_file;
   relaxed<const char*> site_function;

@@ -7,11 +7,11 @@
 //   has returned, the heap does not touch the timer again.
 #pragma once
 
+#include "sched/base/atomic.h"
 #include "sched/base/clock.h"
 #include "sched/base/spinlock.h"
 #include "sched/waiter.h"
 
-#include <atomic>
 #include <cstdint>
 
 namespace csp::inline v0::detail {
@@ -33,7 +33,7 @@ struct timer {
   timer* sibling = nullptr;
   timer* previous = nullptr;  // the left sibling, or the parent for a first child
   // In a heap. Written under the heap's lock; an owner that sees it fall may arm the timer afresh, in another heap.
-  std::atomic<bool> armed{false};
+  atomic<bool> armed{false};
 };
 
 class CSP_API timer_heap {
@@ -62,7 +62,7 @@ class CSP_API timer_heap {
 
   spinlock lock_{lock_rank::timers};
   timer* root_ = nullptr;
-  std::atomic<nanos> earliest_{never};
+  atomic<nanos> earliest_{never};
 };
 
 }  // namespace csp::inline v0::detail

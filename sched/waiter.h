@@ -11,12 +11,12 @@
 //   The wait's number in the word tells it that it came too late.
 #pragma once
 
+#include "sched/base/atomic.h"
 #include "sched/base/clock.h"
 #include "sched/base/config.h"
 #include "sched/base/relaxed.h"
 #include "sched/base/spinlock.h"
 
-#include <atomic>
 #include <cstdint>
 
 namespace csp::inline v0::detail {
@@ -123,11 +123,11 @@ class waiter {
 
   CSP_API CSP_NOINLINE void await_canceller() noexcept;
 
-  std::atomic<std::uint64_t> word_{0};
+  atomic<std::uint64_t> word_{0};
   relaxed<wait_node*> node_;
   relaxed<wait_queue*> queue_;
   relaxed<spinlock*> lock_;
-  std::atomic<std::uint32_t> canceller_inside_{0};
+  atomic<std::uint32_t> canceller_inside_{0};
   wake_reason outcome_ = wake_reason::none;
   relaxed<bool> cancellable_;  // of the present open wait
   const kind kind_;

@@ -9,10 +9,9 @@
 // after heavy(), or B's stores before heavy() are seen by A's loads after light().
 #pragma once
 
+#include "sched/base/atomic.h"
 #include "sched/base/config.h"
 #include "sched/base/sanitizer.h"
-
-#include <atomic>
 
 namespace csp::inline v0::detail {
 
@@ -23,7 +22,7 @@ CSP_ALWAYS_INLINE void full_fence() noexcept {
     std::atomic_thread_fence(std::memory_order_seq_cst);
   } else {
     // Not on the stack: a commit runs on the stack of the next task, but not as that task.
-    static std::atomic<int> somewhere{0};
+    static atomic<int> somewhere{0};
     somewhere.fetch_add(1, std::memory_order_relaxed);
   }
 }

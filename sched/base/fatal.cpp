@@ -1,6 +1,7 @@
 #include "sched/base/fatal.h"
 
-#include <atomic>
+#include "sched/base/atomic.h"
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -10,7 +11,7 @@
 namespace csp::inline v0::detail {
 namespace {
 
-std::atomic<context_describer> describer_of_context{nullptr};
+atomic<context_describer> describer_of_context{nullptr};
 
 }  // namespace
 

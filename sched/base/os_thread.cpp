@@ -1,8 +1,8 @@
 #include "sched/base/os_thread.h"
 
+#include "sched/base/atomic.h"
 #include "sched/base/sanitizer.h"
 
-#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <utility>
@@ -16,10 +16,10 @@ namespace {
 
 // Raised by a thread when it starts to run and lowered as its last act: at no time is a foreign thread hidden behind
 // one of ours that does not exist yet or any more.
-std::atomic<int> own_threads{0};
+atomic<int> own_threads{0};
 // Falls of own_threads so far, raised after each: a thread that was counted as ours and ended before the kernel counted
 // must not make up for one that is not ours.
-std::atomic<unsigned> own_falls{0};
+atomic<unsigned> own_falls{0};
 
 // The kernel's count of the process's threads; 0 when it is unknown.
 int count_threads() noexcept {

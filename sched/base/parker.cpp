@@ -1,5 +1,7 @@
 #include "sched/base/parker.h"
 
+#include "sched/base/atomic.h"
+
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -8,7 +10,7 @@
 
 namespace csp::inline v0::detail {
 
-bool futex_wait_until(std::atomic<std::uint32_t>& word, std::uint32_t expected, nanos deadline) noexcept {
+bool futex_wait_until(atomic<std::uint32_t>& word, std::uint32_t expected, nanos deadline) noexcept {
   constexpr nanos nanos_per_second = 1'000'000'000;
   timespec when{};
   timespec* limit = nullptr;
@@ -27,7 +29,7 @@ bool futex_wait_until(std::atomic<std::uint32_t>& word, std::uint32_t expected, 
   return !timed_out;
 }
 
-void futex_wake(std::atomic<std::uint32_t>& word, int count) noexcept {
+void futex_wake(atomic<std::uint32_t>& word, int count) noexcept {
   const int saved = errno;
   ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
   errno = saved;

@@ -3,11 +3,11 @@
 // freed, because a waker may touch one after its owner has gone on.
 #pragma once
 
+#include "sched/base/atomic.h"
 #include "sched/base/clock.h"
 #include "sched/base/config.h"
 #include "sched/base/relaxed.h"
 
-#include <atomic>
 #include <cstdint>
 
 namespace csp::inline v0::detail {
@@ -53,14 +53,14 @@ class CSP_API futex_parker final : public parker {
 
  private:
   enum state : std::uint32_t { empty, notified, sleeping, elsewhere };
-  std::atomic<std::uint32_t> state_{empty};
+  atomic<std::uint32_t> state_{empty};
   relaxed<sleep_place*> place_;  // while elsewhere; published by [P3]. A late waker may look at it afterwards
 };
 
 /// Waits on a futex word while it holds `expected`, until `deadline` (steady clock). False when the deadline passed.
-bool futex_wait_until(std::atomic<std::uint32_t>& word, std::uint32_t expected, nanos deadline) noexcept;
+bool futex_wait_until(atomic<std::uint32_t>& word, std::uint32_t expected, nanos deadline) noexcept;
 
 /// Wakes up to `count` waiters of a futex word; errno is kept.
-void futex_wake(std::atomic<std::uint32_t>& word, int count) noexcept;
+void futex_wake(atomic<std::uint32_t>& word, int count) noexcept;
 
 }  // namespace csp::inline v0::detail

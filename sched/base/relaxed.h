@@ -4,8 +4,6 @@
 // thread: the sanitizer sees tasks as threads of their own and would take plain accesses for a race.
 #pragma once
 
-#include <atomic>
-
 namespace csp::inline v0::detail {
 
 template <class T>
@@ -21,7 +19,7 @@ class relaxed {
   void add(T amount) noexcept { set(static_cast<T>(get() + amount)); }
 
  private:
-  std::atomic<T> value_;
+  atomic<T> value_;
 };
 
 }  // namespace csp::inline v0::detail

@@ -1,5 +1,7 @@
 #include "sched/base/spinlock.h"
 
+#include "sched/base/atomic.h"
+
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,7 +25,7 @@ void spinlock::lock_slowly(std::uint32_t who) noexcept {
       return;
     }
   }
-  std::atomic<std::uint32_t>& sleepers = sleepers_of(this);
+  atomic<std::uint32_t>& sleepers = sleepers_of(this);
   sleepers.fetch_add(1, std::memory_order_relaxed);
   // Pairs with the light fence in unlock().
   asymmetric_fence::heavy();
@@ -36,7 +38,7 @@ void spinlock::lock_slowly(std::uint32_t who) noexcept {
   sleepers.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void spinlock::wake_sleepers(std::atomic<std::uint32_t>* word) noexcept {
+void spinlock::wake_sleepers(atomic<std::uint32_t>* word) noexcept {
   // The word is used as an address only; its memory may be gone, and a stray wake is harmless.
   const int saved = errno;
   ::syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);

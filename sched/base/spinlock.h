@@ -9,10 +9,10 @@
 #pragma once
 
 #include "sched/base/asymmetric_fence.h"
+#include "sched/base/atomic.h"
 #include "sched/base/config.h"
 #include "sched/base/lock_rank.h"
 
-#include <atomic>
 #include <cstdint>
 
 namespace csp::inline v0::detail {
@@ -61,8 +61,8 @@ class spinlock {
   /// Releases the lock; `*this` may be gone when this returns.
   CSP_ALWAYS_INLINE void unlock() noexcept {
     note_unlocked(rank_);
-    std::atomic<std::uint32_t>& sleepers = sleepers_of(this);
-    std::atomic<std::uint32_t>* const word = &word_;
+    atomic<std::uint32_t>& sleepers = sleepers_of(this);
+    atomic<std::uint32_t>* const word = &word_;
     // [L2] release: pairs with [L1].
     word->store(0, std::memory_order_release);
     // Pairs with the heavy fence in lock_slowly(): a sleeper's count is seen here, or the sleeper sees the 0.
@@ -76,17 +76,17 @@ class spinlock {
   // Power of two; collisions only cost a needless futex call while somebody sleeps.
   static constexpr std::size_t table_size = 64;
   struct alignas(cache_line) table_entry {
-    std::atomic<std::uint32_t> sleepers{0};
+    atomic<std::uint32_t> sleepers{0};
   };
   CSP_API static table_entry table_[table_size];
 
-  static CSP_ALWAYS_INLINE std::atomic<std::uint32_t>& sleepers_of(const void* address) noexcept {
+  static CSP_ALWAYS_INLINE atomic<std::uint32_t>& sleepers_of(const void* address) noexcept {
     return table_[(reinterpret_cast<std::uintptr_t>(address) >> 6) % table_size].sleepers;
   }
   CSP_API CSP_NOINLINE void lock_slowly(std::uint32_t who) noexcept;
-  CSP_API CSP_NOINLINE static void wake_sleepers(std::atomic<std::uint32_t>* word) noexcept;
+  CSP_API CSP_NOINLINE static void wake_sleepers(atomic<std::uint32_t>* word) noexcept;
 
-  std::atomic<std::uint32_t> word_{0};
+  atomic<std::uint32_t> word_{0};
   const lock_rank rank_;
 };
 
