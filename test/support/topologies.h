@@ -1,8 +1,9 @@
 // The common frame of tests: a body runs on 1, 2, 4 and 8 processors, what it expects is collected thread-safely, and
-// afterwards nothing may be left: no task, thread or file descriptor.
+// afterwards nothing may be left (footprint.h).
 #pragma once
 
 #include "test/support/catch.h"
+#include "test/support/footprint.h"
 
 #include <libcsp/csp.h>
 
@@ -35,17 +36,6 @@ class expectations {
   std::atomic<long> checked_{0};
   mutable std::mutex lock_;
   std::vector<std::string> failures_;
-};
-
-/// What must be as before when a test has ended.
-struct footprint {
-  std::size_t tasks = 0;
-  std::size_t threads = 0;
-  std::size_t fds = 0;
-  static footprint now();
-  /// now(), once the threads that were joined have gone from the kernel's list, or after a second.
-  static footprint settled(const footprint& wanted);
-  friend bool operator==(const footprint&, const footprint&) = default;
 };
 
 /// True when an emulator runs this program: it has its own memory, threads and signals in between.
