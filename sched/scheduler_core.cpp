@@ -9,6 +9,7 @@
 #include "sched/task_entry.h"
 
 #include <cstdio>
+#include <cstring>
 #include <new>
 #include <optional>
 #include <stdexcept>
@@ -34,6 +35,10 @@ void describe_running_task(char* buffer, std::size_t size) noexcept {
   const processor* const here = this_processor();
   if (here != nullptr && here->current() != nullptr) {
     describe_task(*here->current(), buffer, size);
+    if (const simulator* const simulated = here->core().settings().simulated) {
+      const std::size_t length = std::strlen(buffer);
+      std::snprintf(buffer + length, size - length, ", in %s", simulated->describe().c_str());
+    }
   }
 }
 
@@ -98,6 +103,10 @@ void scheduler_core::start(const core_settings& settings) {
   end_awaited_.store(false, std::memory_order_relaxed);
   ended_.store(false, std::memory_order_relaxed);
   spares_running_.store(0, std::memory_order_relaxed);
+  homes_.store(0, std::memory_order_relaxed);
+  if (settings_.simulated != nullptr) {
+    ids_.store(1, std::memory_order_relaxed);  // runs are compared
+  }
   monitor_.reset();
   const unsigned slots = settings_.processors + settings_.spares;
   require(slots <= most_processors, "too many processors");

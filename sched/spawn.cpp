@@ -95,6 +95,9 @@ void scheduler_core::submit(task& fresh) {
   processor* const here = this_processor();
   if (here != nullptr && &here->core() == this && here->current() != nullptr) [[likely]] {
     here->submit(fresh);
+    if (here->is_simulated()) [[unlikely]] {
+      here->interleave();
+    }
     return;
   }
   processor* const home = fresh.home;
