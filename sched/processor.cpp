@@ -3,6 +3,7 @@
 #include "sched/base/fatal.h"
 #include "sched/base/os_thread.h"
 #include "sched/base/tls.h"
+#include "sched/fork.h"
 #include "sched/scheduler_core.h"
 #include "sched/switch_task.h"
 
@@ -239,6 +240,7 @@ bool processor::poll_now_and_then() noexcept {
 }
 
 void processor::do_chores() noexcept {
+  refuse_in_forked_child(left_.get());
   // With timers armed, or file descriptors watched, the clock is read more often.
   const bool polls = poll_now_and_then() || poller_in_use() != nullptr;
   // In a simulation each switch goes through the root, where the simulator decides what comes next.

@@ -4,6 +4,7 @@
 #include "sched/base/os_thread.h"
 #include "sched/base/tls.h"
 #include "sched/deadlock.h"
+#include "sched/fork.h"
 #include "sched/inspect.h"
 #include "sched/stack_overflow.h"
 #include "sched/task_entry.h"
@@ -92,6 +93,8 @@ processor& scheduler_core::allocate_processor(unsigned index, bool spare) {
 }
 
 void scheduler_core::start(const core_settings& settings) {
+  refuse_in_forked_child(nullptr);
+  watch_forks();
   settings_ = settings;
   set_context_describer(describe_running_task);
   set_stack_owner_describer(describe_stack_owner);
@@ -126,6 +129,7 @@ void scheduler_core::start(const core_settings& settings) {
     join_processors();
     throw;
   }
+  count_scheduler(1);
   running_.store(true, std::memory_order_release);
   const std::lock_guard guard(outside_);
   outside_open_ = true;
@@ -214,6 +218,7 @@ void scheduler_core::stop() {
     monitor_thread_.join();
   }
   delist_scheduler(*this);
+  count_scheduler(-1);
   const std::lock_guard guard(outside_);
   outside_cells_.flush();
   outside_stacks_.flush();
