@@ -5,6 +5,7 @@
 // otherwise; then the sender still has it.
 #pragma once
 
+#include "test/support/dice.h"
 #include "test/support/topologies.h"
 
 #include <atomic>
@@ -79,21 +80,6 @@ class ledger {
 
   std::vector<std::atomic<std::uint8_t>> entries_;
   expectations& expect_;
-};
-
-/// A small random source (splitmix64), for one task.
-class dice {
- public:
-  explicit dice(std::uint64_t seed) : state_(seed) {}
-  unsigned below(unsigned bound) {
-    std::uint64_t z = (state_ += 0x9E3779B97F4A7C15ull);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-    return static_cast<unsigned>((z ^ (z >> 31)) % bound);
-  }
-
- private:
-  std::uint64_t state_;
 };
 
 }  // namespace csp_test
