@@ -96,7 +96,12 @@ int try_arms(std::span<select_arm> arms, bool may_wait) noexcept {
     }
     select_arm& arm = arms[static_cast<std::size_t>(chosen)];
     channel_base::handoff result;
-    may_wait ? lock_shared(arm.target->lock, this_processor()) : arm.target->lock.lock();
+    if (may_wait) {
+      lock_shared(arm.target->lock, this_processor());
+    } else {
+      scheduling_point();
+      arm.target->lock.lock();
+    }
     const auto outcome = attempt_locked(arm, result);
     arm.target->lock.unlock();
     if (outcome != channel_base::attempt::must_wait) {

@@ -107,6 +107,7 @@ std::cv_status condition_variable::wait_by(std::unique_lock<mutex>& lock, nanos 
 }
 
 void condition_variable::notify_one() noexcept {
+  detail::scheduling_point();
   lock_.lock();
   wait_node* const node = waiters_.pop_winner();
   lock_.unlock();
@@ -116,6 +117,7 @@ void condition_variable::notify_one() noexcept {
 }
 
 void condition_variable::notify_all() noexcept {
+  detail::scheduling_point();
   detail::winner_list woken;
   lock_.lock();
   woken.take_all(waiters_);
@@ -129,6 +131,7 @@ void condition_variable::notify_all() noexcept {
 void semaphore::acquire() { static_cast<void>(acquire_by(never)); }
 
 bool semaphore::try_acquire() noexcept {
+  detail::scheduling_point();
   const detail::spinlock_guard guard(lock_);
   if (permits_ <= 0) {
     return false;
@@ -160,6 +163,7 @@ bool semaphore::acquire_by(nanos deadline) {
 }
 
 void semaphore::release(std::ptrdiff_t count) noexcept {
+  detail::scheduling_point();
   detail::require(count >= 0, "csp::semaphore: a negative number of permits was released");
   detail::winner_list woken;
   lock_.lock();
@@ -176,6 +180,7 @@ void semaphore::release(std::ptrdiff_t count) noexcept {
 // ---------------------------------------------------------------------------------------------------------
 
 void wait_group::add(std::ptrdiff_t count) noexcept {
+  detail::scheduling_point();
   detail::winner_list woken;
   lock_.lock();
   count_ += count;
@@ -191,6 +196,7 @@ void wait_group::add(std::ptrdiff_t count) noexcept {
 void wait_group::wait() { static_cast<void>(wait_by(never)); }
 
 bool wait_group::wait_by(nanos deadline) {
+  detail::scheduling_point();
   detail::cancellation_point();
   {
     const detail::spinlock_guard guard(lock_);

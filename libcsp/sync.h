@@ -43,6 +43,7 @@ class CSP_API mutex {
   }
   /// Takes the lock if it is free.
   [[nodiscard]] bool try_lock() noexcept {
+    detail::scheduling_point();
     const detail::spinlock_guard guard(lock_);
     if (owner_ != nullptr) {
       return false;

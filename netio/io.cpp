@@ -7,11 +7,18 @@
 #include <poll.h>
 #include <algorithm>
 #include <climits>
+#include <string>
 
 namespace csp::inline v0::detail {
 
 io_place io_operation::prepare() noexcept {
   if (entry_ == nullptr) {
+    if (const processor* const here = this_processor(); here != nullptr && here->is_simulated()) {
+      here->core().settings().simulated->fail("a wait for file descriptor " + std::to_string(fd_) +
+                                              ": there is no real I/O in a simulation");
+      errno = ENOTSUP;
+      return io_place::nowhere;
+    }
     return io_place::thread;
   }
   const std::error_code error = poller_->watch(fd_, *entry_, way_, options_.foreign);

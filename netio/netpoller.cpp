@@ -70,6 +70,10 @@ netpoller* netpoller::of_caller() noexcept {
 }
 
 netpoller* netpoller::of(scheduler_core& core) noexcept {
+  if (core.settings().simulated != nullptr) {
+    errno = ENOTSUP;
+    return nullptr;
+  }
   const std::size_t at = core.number();
   if (at >= most_pollers) {
     errno = EMFILE;

@@ -41,6 +41,9 @@ class watcher {
 
   [[nodiscard]] const relaxed<std::uint32_t>& ticks_counter() const noexcept { return ticks_; }
 
+  /// Sets the ticks, for a simulator: nobody else counts them then.
+  void set_ticks(std::uint32_t ticks) noexcept { ticks_.set(ticks); }
+
   /// Forgets what it saw; before a start.
   void reset();
 

@@ -4,11 +4,13 @@
 #include "sched/base/os_thread.h"
 #include "sched/base/tls.h"
 #include "sched/deadlock.h"
+#include "sched/fork.h"
 #include "sched/inspect.h"
 #include "sched/stack_overflow.h"
 #include "sched/task_entry.h"
 
 #include <cstdio>
+#include <cstring>
 #include <new>
 #include <optional>
 #include <stdexcept>
@@ -34,6 +36,10 @@ void describe_running_task(char* buffer, std::size_t size) noexcept {
   const processor* const here = this_processor();
   if (here != nullptr && here->current() != nullptr) {
     describe_task(*here->current(), buffer, size);
+    if (const simulator* const simulated = here->core().settings().simulated) {
+      const std::size_t length = std::strlen(buffer);
+      std::snprintf(buffer + length, size - length, ", in %s", simulated->describe().c_str());
+    }
   }
 }
 
@@ -87,6 +93,8 @@ processor& scheduler_core::allocate_processor(unsigned index, bool spare) {
 }
 
 void scheduler_core::start(const core_settings& settings) {
+  refuse_in_forked_child(nullptr);
+  watch_forks();
   settings_ = settings;
   set_context_describer(describe_running_task);
   set_stack_owner_describer(describe_stack_owner);
@@ -98,6 +106,10 @@ void scheduler_core::start(const core_settings& settings) {
   end_awaited_.store(false, std::memory_order_relaxed);
   ended_.store(false, std::memory_order_relaxed);
   spares_running_.store(0, std::memory_order_relaxed);
+  homes_.store(0, std::memory_order_relaxed);
+  if (settings_.simulated != nullptr) {
+    ids_.store(1, std::memory_order_relaxed);  // runs are compared
+  }
   monitor_.reset();
   const unsigned slots = settings_.processors + settings_.spares;
   require(slots <= most_processors, "too many processors");
@@ -117,6 +129,7 @@ void scheduler_core::start(const core_settings& settings) {
     join_processors();
     throw;
   }
+  count_scheduler(1);
   running_.store(true, std::memory_order_release);
   const std::lock_guard guard(outside_);
   outside_open_ = true;
@@ -205,6 +218,7 @@ void scheduler_core::stop() {
     monitor_thread_.join();
   }
   delist_scheduler(*this);
+  count_scheduler(-1);
   const std::lock_guard guard(outside_);
   outside_cells_.flush();
   outside_stacks_.flush();

@@ -14,6 +14,7 @@
 #include "sched/monitor.h"
 #include "sched/poller.h"
 #include "sched/processor.h"
+#include "sched/simulator.h"
 #include "sched/task_list.h"
 
 #include <array>
@@ -36,7 +37,8 @@ struct core_settings {
   bool abort_when_stuck = false;
   std::uint64_t seed = 1;
   const clock_source* clock = nullptr;
-  bool own_threads = true;  // false: a test drives the processors by step()
+  bool own_threads = true;         // false: somebody drives the processors by step()
+  simulator* simulated = nullptr;  // who does, in a simulation
 };
 
 /// What a task is made from, apart from its callable.
@@ -71,6 +73,8 @@ class CSP_API scheduler_core {
   void drain();
   /// Cancels what lives, waits for its end, joins all threads.
   void stop();
+  /// Asks all tasks to end; those that have not started never will. By stop(), and by a simulator before it.
+  void cancel_all() noexcept;
   /// Runs the monitor on the calling thread until `done` is raised and the monitor woken.
   void watch_until(const atomic<bool>& done) { monitor_.watch_until(done); }
   /// The main task of csp::run has ended: no deadlock is reported any more. By that task.
@@ -144,7 +148,9 @@ class CSP_API scheduler_core {
     return ids_.fetch_add(size, std::memory_order_relaxed);
   }
   [[nodiscard]] core_statistics statistics() const noexcept;
-  [[nodiscard]] std::uint32_t coarse_time() const noexcept { return monitor_.ticks_now(); }
+  [[nodiscard]] std::uint32_t coarse_time() const noexcept {
+    return settings_.simulated != nullptr ? monitor_.ticks() : monitor_.ticks_now();
+  }
   [[nodiscard]] watcher& monitor() noexcept { return monitor_; }
 
   /// A processor is about to sleep, or a task has ended while drain() or stop() waits.
@@ -175,7 +181,6 @@ class CSP_API scheduler_core {
   explicit scheduler_core(std::uint32_t number) : number_(number) {}
   void run_thread(processor& self);
   [[nodiscard]] bool wait_for_end(nanos deadline);
-  void cancel_all() noexcept;
   void join_processors() noexcept;
   void report_stuck() const;
   processor& allocate_processor(unsigned index, bool spare);

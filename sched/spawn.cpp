@@ -2,6 +2,7 @@
 
 #include "sched/base/fatal.h"
 #include "sched/base/tls.h"
+#include "sched/fork.h"
 #include "sched/scheduler_core.h"
 #include "sched/task_entry.h"
 
@@ -45,6 +46,7 @@ task& scheduler_core::allocate(const spawn_options& options) {
     initialize(fresh, options, static_cast<std::uint8_t>(stack_class), here->next_id(), home);
     return fresh;
   }
+  refuse_in_forked_child(nullptr);
   const std::lock_guard guard(outside_);
   if (!outside_open_) {
     throw std::logic_error("csp: a task was spawned on a scheduler that does not run");
@@ -87,6 +89,7 @@ void scheduler_core::initialize(task& fresh, const spawn_options& options, std::
   // Pairs with the heavy fence in cancel_all(): the task is listed there, or sees that the scheduler stops.
   asymmetric_fence::light();
   if (stopping()) [[unlikely]] {
+    refuse_in_forked_child(&fresh);
     request_cancel(fresh, generation);
   }
 }
@@ -95,6 +98,9 @@ void scheduler_core::submit(task& fresh) {
   processor* const here = this_processor();
   if (here != nullptr && &here->core() == this && here->current() != nullptr) [[likely]] {
     here->submit(fresh);
+    if (here->is_simulated()) [[unlikely]] {
+      here->interleave();
+    }
     return;
   }
   processor* const home = fresh.home;

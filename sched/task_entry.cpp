@@ -13,19 +13,30 @@
 
 #include <cstdio>
 #include <exception>
+#include <string>
 
 namespace csp::inline v0::detail {
 namespace {
 
-// An exception of a detached task has nobody to go to.
-[[noreturn]] void die_of_exception() noexcept {
+// An exception of a detached task has nobody to go to, but in a simulation.
+void report_exception(const task& self) noexcept {
+  const auto report = [&self](const char* what) {
+    constexpr const char* text = "an exception left a detached task";
+    if (simulator* const simulated = self.core->settings().simulated) {
+      char description[256];
+      describe_task(self, description, sizeof description);
+      simulated->fail(std::string(text) + ": " + what + "; " + description);
+      return;
+    }
+    fatal(text, what);
+  };
   try {
     throw;
   } catch (const std::exception& error) {
-    fatal("an exception left a detached task", error.what());
+    report(error.what());
   } catch (...) {
     const std::type_info* const type = abi::__cxa_current_exception_type();
-    fatal("an exception left a detached task", type != nullptr ? type->name() : "of unknown type");
+    report(type != nullptr ? type->name() : "of unknown type");
   }
 }
 
@@ -55,10 +66,11 @@ void run_callable(task& self) noexcept {
       static_cast<join_state*>(payload)->error = std::current_exception();
     }
   } catch (...) {
-    if (!operations.joinable()) {
-      die_of_exception();
+    if (operations.joinable()) {
+      static_cast<join_state*>(payload)->error = std::current_exception();
+    } else {
+      report_exception(self);
     }
-    static_cast<join_state*>(payload)->error = std::current_exception();
   }
 }
 

@@ -1,5 +1,6 @@
-// The atomics seam: every atomic variable of the lock-free parts is a detail::atomic, so that a checker can run the code
-// that ships under a memory model of its own. A build that defines CSP_ATOMICS_HEADER takes the definition from there.
+// The atomics seam: every atomic variable of the lock-free parts is a detail::atomic, so that a checker can run the
+// code that ships under a memory model of its own. A build that defines CSP_ATOMICS_HEADER takes the definition from
+// there.
 #pragma once
 
 #include <atomic>
