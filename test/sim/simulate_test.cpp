@@ -179,6 +179,21 @@ TEST_CASE("simulate: exceptions and endless loops are failures") {
   CHECK(endless.failure.find("no end after 1000 steps") != std::string::npos);
 }
 
+TEST_CASE("simulate: an exception that the caller is handling stays the caller's") {
+  bool again = false;
+  try {
+    throw std::runtime_error("the caller's");
+  } catch (const std::runtime_error&) {
+    CHECK(testing::simulate(2, mixed_body).passed());
+    try {
+      throw;
+    } catch (const std::runtime_error& error) {
+      again = std::string(error.what()) == "the caller's";
+    }
+  }
+  CHECK(again);
+}
+
 TEST_CASE("simulate: misuse") {
   CHECK_THROWS_AS(testing::replay(1, "1:", {}, [] {}), std::invalid_argument);
   CHECK_THROWS_AS(testing::replay(1, "2:1,1:1", {}, [] {}), std::invalid_argument);
