@@ -1,5 +1,7 @@
 #include "sched/timer_heap.h"
 
+#include "sched/base/fatal.h"
+
 namespace csp::inline v0::detail {
 
 timer* timer_heap::meld(timer* a, timer* b) noexcept {
@@ -115,10 +117,31 @@ void timer_heap::clear() noexcept {
       unlink(*item);
       publish_earliest();
     }
-    if (item->fire != nullptr) {
-      item->fire(*item, never);
-    }
+    require(item->fire != nullptr, "a wait has ended and left its timer behind");
+    item->fire(*item, never);
   }
+}
+
+std::size_t timer_heap::size() noexcept {
+  const spinlock_guard guard(lock_);
+  std::size_t count = 0;
+  // Down to the first child, else on to the next sibling, of the timer itself or of the nearest one above that has one.
+  for (const timer* at = root_; at != nullptr;) {
+    ++count;
+    if (at->child != nullptr) {
+      at = at->child;
+      continue;
+    }
+    while (at != nullptr && at->sibling == nullptr) {
+      const timer* first = at;
+      while (first->previous != nullptr && first->previous->child != first) {
+        first = first->previous;
+      }
+      at = first->previous;
+    }
+    at = at != nullptr ? at->sibling : nullptr;
+  }
+  return count;
 }
 
 std::uint32_t timer_heap::fire_due(nanos now, std::uint32_t limit) noexcept {

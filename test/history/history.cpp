@@ -44,6 +44,7 @@ std::string describe(const history& all) {
       out << (&each == one->arms.data() ? " " : " | ");
       describe_arm(out, each);
     }
+    out << (one->at_standstill ? " when all wait" : "");
     constexpr const char* waits[] = {"", " | at once", " | with a limit"};
     out << waits[static_cast<std::size_t>(one->waits)] << " -> " << name(one->result);
     if (one->chosen >= 0 && one->arms.size() > 1) {

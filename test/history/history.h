@@ -41,6 +41,8 @@ struct operation {
   unsigned actor = 0;
   std::vector<arm> arms;
   patience waits = patience::endless;
+  /// Of a close: it came when all who had called waited, and nothing but it could help them.
+  bool at_standstill = false;
 
   // Stamps of one counter that all actors share: the operation took place somewhere between the two.
   std::uint64_t invoked = 0;

@@ -133,7 +133,8 @@ class search {
     const mask left = rest & ~(mask{1} << i);
     switch (chosen.does) {
       case way::close:
-        return !at.closed && on_copy(chosen.channel, left, [](channel_state& state) { state.closed = true; });
+        return !at.closed && (!one.at_standstill || nothing_moves(left, one.invoked)) &&
+               on_copy(chosen.channel, left, [](channel_state& state) { state.closed = true; });
       case way::receive:
         return !at.buffer.empty() && at.buffer.front() == one.value &&
                on_copy(chosen.channel, left, [](channel_state& state) { state.buffer.pop_front(); });
@@ -148,6 +149,32 @@ class search {
         return meet(left, open, chosen);
     }
     return false;
+  }
+
+  // True when none of the operations of `left` that were called before `time` can proceed.
+  [[nodiscard]] bool nothing_moves(mask left, std::uint64_t time) const {
+    for (std::size_t i = 0; i < operations_.size(); ++i) {
+      if ((left >> i & 1) == 0 || operations_[i].invoked > time) {
+        continue;
+      }
+      for (const arm& mine : operations_[i].arms) {
+        if (channels_[mine.channel].can_proceed(mine.does)) {
+          return false;
+        }
+        for (std::size_t j = i + 1; j < operations_.size(); ++j) {
+          if ((left >> j & 1) != 0 && operations_[j].invoked < time && meets(mine, operations_[j])) {
+            return false;
+          }
+        }
+      }
+    }
+    return true;
+  }
+
+  [[nodiscard]] static bool meets(const arm& mine, const operation& other) {
+    return std::any_of(other.arms.begin(), other.arms.end(), [&mine](const arm& theirs) {
+      return theirs.channel == mine.channel && theirs.does != mine.does;
+    });
   }
 
   // A send on an unbuffered channel, with the receive that got its value.

@@ -10,6 +10,8 @@
 // - An operation that gave up is placed at a point where none of its arms could proceed, all looked at together. On an
 //   unbuffered channel that is any point before the close: whether a partner that had been called had begun to wait
 //   cannot be told from outside, so two that only try may miss each other, as in Go.
+// - At a standstill no operation that was called before, and is not done, can proceed, alone or with another one: what
+//   can be is done in time.
 // - Who of those that wait is served first is not judged here.
 #pragma once
 

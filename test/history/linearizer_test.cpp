@@ -18,29 +18,30 @@ struct interval {
 };
 
 operation sent(interval when, std::uint64_t value, unsigned channel = 0) {
-  return {0, {{way::send, channel, value}}, patience::endless, when.from, when.to, outcome::done, 0, 0};
+  return {0, {{way::send, channel, value}}, patience::endless, false, when.from, when.to, outcome::done, 0, 0};
 }
 operation received(interval when, std::uint64_t value, unsigned channel = 0) {
-  return {0, {{way::receive, channel, 0}}, patience::endless, when.from, when.to, outcome::done, 0, value};
+  return {0, {{way::receive, channel, 0}}, patience::endless, false, when.from, when.to, outcome::done, 0, value};
 }
 operation closed(interval when, unsigned channel = 0) {
-  return {0, {{way::close, channel, 0}}, patience::endless, when.from, when.to, outcome::done, 0, 0};
+  return {0, {{way::close, channel, 0}}, patience::endless, false, when.from, when.to, outcome::done, 0, 0};
 }
 operation closed_again(interval when) {
-  return {0, {{way::close, 0, 0}}, patience::endless, when.from, when.to, outcome::refused, -1, 0};
+  return {0, {{way::close, 0, 0}}, patience::endless, false, when.from, when.to, outcome::refused, -1, 0};
 }
 operation met_end(interval when) {
-  return {0, {{way::receive, 0, 0}}, patience::endless, when.from, when.to, outcome::closed, 0, 0};
+  return {0, {{way::receive, 0, 0}}, patience::endless, false, when.from, when.to, outcome::closed, 0, 0};
 }
 operation send_met_closed(interval when) {
-  return {0, {{way::send, 0, 99}}, patience::endless, when.from, when.to, outcome::closed, -1, 0};
+  return {0, {{way::send, 0, 99}}, patience::endless, false, when.from, when.to, outcome::closed, -1, 0};
 }
 operation gave_up(interval when, std::vector<csp_test::arm> arms, patience waits = patience::at_once) {
-  return {0, std::move(arms), waits, when.from, when.to, outcome::blocked, -1, 0};
+  return {0, std::move(arms), waits, false, when.from, when.to, outcome::blocked, -1, 0};
 }
 operation select_received(interval when, std::uint64_t value) {
-  return {0,    {{way::send, 1, 77}, {way::receive, 0, 0}}, patience::endless, when.from, when.to, outcome::done, 1,
-          value};
+  return {
+      0,    {{way::send, 1, 77}, {way::receive, 0, 0}}, patience::endless, false, when.from, when.to, outcome::done, 1,
+      value};
 }
 
 bool possible(std::vector<std::size_t> capacities, std::vector<operation> operations) {
@@ -135,6 +136,35 @@ TEST_CASE("linearizer: the arms of a select are looked at together") {
   const std::vector<operation> gap{sent({1, 2}, 1, 1), sent({6, 7}, 2, 0), received({4, 5}, 1, 1),
                                    gave_up({3, 8}, {receive_arm, other_receive})};
   CHECK(possible({1, 1}, gap));
+}
+
+TEST_CASE("linearizer: at a standstill nobody waits who could go on") {
+  const auto closed_at_standstill = [](interval when) {
+    operation result = closed(when);
+    result.at_standstill = true;
+    return result;
+  };
+  const auto waited_in_vain = [](interval when, std::vector<csp_test::arm> arms) {
+    const bool sends = arms.front().does == way::send;
+    return operation{0,       std::move(arms), patience::endless, false, when.from,
+                     when.to, outcome::closed, sends ? -1 : 0,    0};
+  };
+  for (const std::size_t capacity : {0U, 1U}) {
+    // One receives and waits, or one sends and waits when the buffer is full: nothing to be said against it.
+    CHECK(possible({capacity}, {waited_in_vain({1, 4}, {receive_arm}), closed_at_standstill({2, 3})}));
+    // Both, and they have missed each other.
+    const std::vector<operation> missed{waited_in_vain({1, 8}, {receive_arm}), waited_in_vain({2, 7}, {send_arm})};
+    std::vector<operation> all = missed;
+    all.push_back(closed_at_standstill({3, 4}));
+    CHECK_FALSE(possible({capacity}, all));
+    all.back() = closed({3, 4});
+    CHECK(possible({capacity}, all));
+  }
+  CHECK(possible({1}, {sent({1, 2}, 1), waited_in_vain({3, 6}, {send_arm}), closed_at_standstill({4, 5})}));
+  CHECK_FALSE(possible({1}, {waited_in_vain({3, 6}, {send_arm}), closed_at_standstill({4, 5})}));
+  CHECK_FALSE(possible({1}, {sent({1, 2}, 1), waited_in_vain({3, 8}, {receive_arm}), closed_at_standstill({4, 5})}));
+  // The arms of one operation do not meet each other.
+  CHECK(possible({0}, {waited_in_vain({1, 4}, {send_arm, receive_arm}), closed_at_standstill({2, 3})}));
 }
 
 TEST_CASE("linearizer: a record that makes no sense is refused") {

@@ -1,12 +1,11 @@
-// What the stress tests share: values that know when they were moved away, a ledger that follows each of them from its
-// sender to its receiver, and seeded dice.
+// Exact accounting: values that know when they were moved away, and a ledger that follows each of them from its
+// sender to its receiver.
 //
 // The rule that the ledger checks: a value is received exactly once if its sender was told that it was sent, and never
 // otherwise; then the sender still has it.
 #pragma once
 
-#include "test/support/dice.h"
-#include "test/support/topologies.h"
+#include "test/support/expectations.h"
 
 #include <atomic>
 #include <cstddef>
