@@ -21,7 +21,7 @@ template <class T>
 class local_queue {
  public:
   /// Short: a burst beyond it is work for others and goes to the ring.
-  static constexpr std::uint32_t capacity = 16;
+  static constexpr std::uint32_t capacity = CSP_SHRUNK(16, 2);
 
   /// Takes the `next` item, or else the oldest of the FIFO; null when both are empty. Owner only.
   [[nodiscard]] CSP_ALWAYS_INLINE T* pop(bool next_first) noexcept {
@@ -129,7 +129,8 @@ class local_queue {
     owner_inside_.store(1, std::memory_order_relaxed);
     // Pairs with the heavy fence in steal().
     asymmetric_fence::light();
-    if (thief_wants_.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+    // [LQ4] acquire: pairs with [LQ3]; what the last thief took is not seen here any more.
+    if (thief_wants_.load(std::memory_order_acquire) != 0) [[unlikely]] {
       await_thief();
     }
   }
@@ -144,11 +145,11 @@ class local_queue {
       // Let the thief that looks now see us outside; one that came later sees us inside again.
       owner_inside_.store(0, std::memory_order_release);
       // The thief holds a lock that sleeps rather than spins for long; passing through it waits for its end.
-      // [LQ4] acquire, by the lock: pairs with [LQ3].
       thieves_.lock();
       thieves_.unlock();
       owner_inside_.store(1, std::memory_order_relaxed);
       asymmetric_fence::light();
+      // [LQ4] acquire: as above.
     } while (thief_wants_.load(std::memory_order_acquire) != 0);
   }
 

@@ -2,10 +2,9 @@
 
 #include "sched/base/atomic.h"
 #include "sched/fork.h"
+#include "sched/base/futex.h"
 #include "sched/scheduler_core.h"
 #include "sched/thread_block.h"
-
-#include <sched.h>
 
 namespace csp::inline v0::detail {
 
@@ -159,7 +158,7 @@ void await_commit(const atomic<bool>& pending) noexcept {
   // The winner came between two unlocks of the commit, which is a few instructions from its end unless its thread was
   // preempted. [OC2] acquire: pairs with [OC1].
   while (pending.load(std::memory_order_acquire)) {
-    ::sched_yield();
+    yield_thread();
   }
 }
 
@@ -186,8 +185,6 @@ void wait_for_ever() {
   static_cast<void>(wait_exclusive(request));
   throw canceled();
 }
-
-void yield_thread() noexcept { ::sched_yield(); }
 
 nanos current_time() noexcept {
   const processor* const here = this_processor();

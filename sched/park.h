@@ -5,6 +5,7 @@
 #pragma once
 
 #include "sched/base/clock.h"
+#include "sched/base/futex.h"
 #include "sched/base/spinlock.h"
 #include "sched/base/tls.h"
 #include "sched/canceled.h"
@@ -49,9 +50,6 @@ CSP_API void sleep_until(nanos deadline);
 
 /// Waits for ever (a nil channel); ends only by cancellation, which it throws.
 [[noreturn]] CSP_API void wait_for_ever();
-
-/// Lets other threads run: the yield of a plain thread.
-CSP_API void yield_thread() noexcept;
 
 /// Lets other tasks run; in a plain thread, other threads. Throws canceled.
 CSP_ALWAYS_INLINE void yield() {

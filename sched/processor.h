@@ -39,7 +39,7 @@ class CSP_API processor {
   enum class step_result { ran, idle };
 
   /// The ring takes a burst of a thousand tasks before the overflow list and its lock come in; 8 KiB.
-  static constexpr std::uint32_t ring_capacity = 1024;
+  static constexpr std::uint32_t ring_capacity = CSP_SHRUNK(1024, 4);
   /// A busy processor asks the poller at most so often: a look is a system call of some 300 ns.
   static constexpr nanos poll_interval = 50'000;
   /// Switches between two looks at everything that is not the own queue: bounds how long a talking pair, or a flood of

@@ -5,9 +5,10 @@
 // compare-and-swap on `head_`. The slots between head and tail belong to whoever wins it; a slot is written again only
 // after head has passed it.
 //
-// Atomic is a policy so that a checker can run this code under the C11 memory model with a small capacity.
+// Atomic is a policy and Capacity a parameter, so that a checker can run this code under a memory model of its own.
 #pragma once
 
+#include "sched/base/atomic.h"
 #include "sched/base/config.h"
 
 #include <array>

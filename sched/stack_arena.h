@@ -22,7 +22,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 
 #include "sched/stack_class.h"
 #include "sched/stack_guard.h"
@@ -96,7 +95,7 @@ class stack_arena {
     unsigned class_index = 0;
   };
   struct alignas(64) shelf {  // of one class
-    std::mutex lock;
+    thread_mutex lock;
     stack_block* idle = nullptr;  // the depot, LIFO
     slab* open = nullptr;         // slabs with uncarved ranges, filled one after the other
     std::size_t idle_count = 0;
@@ -113,7 +112,7 @@ class stack_arena {
   static stack_block* header_at(std::byte* base, unsigned cls, std::uint32_t index) noexcept;
 
   std::array<shelf, stack_class_count> shelves_{};
-  std::mutex slabs_lock_;              // orders publishers
+  thread_mutex slabs_lock_;             // orders publishers
   atomic<std::size_t> slab_count_{0};  // [SA1] slabs below it are complete but for `next` and `carved`
   std::array<slab, most_slabs> slabs_{};
   std::array<atomic<std::size_t>, stack_guard_kinds> guards_{};

@@ -1,8 +1,7 @@
 #include "sched/waiter.h"
 
+#include "sched/base/futex.h"
 #include "sched/wait_queue.h"
-
-#include <sched.h>
 
 namespace csp::inline v0::detail {
 
@@ -42,7 +41,7 @@ void waiter::await_canceller() noexcept {
   // acquire: pairs with the release in cancel_wait(). The canceller holds the flag for a few instructions; it may have
   // been preempted, hence the yield.
   while (canceller_inside_.load(std::memory_order_acquire) != 0) {
-    ::sched_yield();
+    yield_thread();
   }
 }
 

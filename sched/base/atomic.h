@@ -1,17 +1,23 @@
-// The atomics seam: every atomic variable of the lock-free parts is a detail::atomic, so that a checker can run the
-// code that ships under a memory model of its own. A build that defines CSP_ATOMICS_HEADER takes the definition from
-// there.
+// The seam of the lock-free parts: their atomic variables, mutexes, fences and sizes, so that a checker can run the code
+// that ships under a memory model of its own (test/model). A build that defines CSP_ATOMICS_HEADER takes from there what
+// stands here, and asymmetric_fence.h; it brings its own futex.h functions and yield_thread() by linking.
 #pragma once
-
-#include <atomic>
 
 #if defined(CSP_ATOMICS_HEADER)
 #include CSP_ATOMICS_HEADER
+/// A size or a number of tries as shipped, and as the checker has it, which looks at every interleaving.
+#define CSP_SHRUNK(shipped, checked) checked
 #else
+#include <atomic>
+#include <mutex>
+
+#define CSP_SHRUNK(shipped, checked) shipped
+
 namespace csp::inline v0::detail {
 
 template <class T>
 using atomic = std::atomic<T>;
+using thread_mutex = std::mutex;  // blocks the thread; a csp::mutex blocks a task
 
 }  // namespace csp::inline v0::detail
 #endif

@@ -1,39 +1,8 @@
 #include "sched/base/parker.h"
 
-#include "sched/base/atomic.h"
-
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#include <cerrno>
-#include <ctime>
+#include "sched/base/futex.h"
 
 namespace csp::inline v0::detail {
-
-bool futex_wait_until(atomic<std::uint32_t>& word, std::uint32_t expected, nanos deadline) noexcept {
-  constexpr nanos nanos_per_second = 1'000'000'000;
-  timespec when{};
-  timespec* limit = nullptr;
-  if (deadline != never) {
-    const nanos positive = deadline > 0 ? deadline : 0;
-    when.tv_sec = static_cast<std::time_t>(positive / nanos_per_second);
-    when.tv_nsec = static_cast<long>(positive % nanos_per_second);
-    limit = &when;
-  }
-  const int saved = errno;
-  // FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC, see futex(2).
-  const long result =
-      ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected, limit, nullptr, FUTEX_BITSET_MATCH_ANY);
-  const bool timed_out = result != 0 && errno == ETIMEDOUT;
-  errno = saved;
-  return !timed_out;
-}
-
-void futex_wake(atomic<std::uint32_t>& word, int count) noexcept {
-  const int saved = errno;
-  ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
-  errno = saved;
-}
 
 bool futex_parker::park_until(nanos deadline) noexcept {
   std::uint32_t expected = empty;
@@ -64,7 +33,7 @@ void futex_parker::unpark() noexcept {
   // [P2] release: pairs with [P1]. acquire: pairs with [P3].
   const std::uint32_t before = state_.exchange(notified, std::memory_order_acq_rel);
   if (before == sleeping) {
-    futex_wake(state_, 1);
+    futex_wake(&state_, 1);
   } else if (before == elsewhere) {
     place_.get()->interrupt();
   }

@@ -63,10 +63,4 @@ class CSP_API futex_parker final : public parker {
   relaxed<sleep_place*> place_;  // while elsewhere; published by [P3]. A late waker may look at it afterwards
 };
 
-/// Waits on a futex word while it holds `expected`, until `deadline` (steady clock). False when the deadline passed.
-bool futex_wait_until(atomic<std::uint32_t>& word, std::uint32_t expected, nanos deadline) noexcept;
-
-/// Wakes up to `count` waiters of a futex word; errno is kept.
-void futex_wake(atomic<std::uint32_t>& word, int count) noexcept;
-
 }  // namespace csp::inline v0::detail

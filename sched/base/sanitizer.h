@@ -27,6 +27,7 @@
 #if defined(CSP_ASAN)
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
+#include <sanitizer/lsan_interface.h>
 #endif
 #if defined(CSP_TSAN)
 #include <sanitizer/tsan_interface.h>
@@ -95,6 +96,13 @@ CSP_ALWAYS_INLINE void observe([[maybe_unused]] void* address) noexcept {
 inline void thread_private([[maybe_unused]] const void* address, [[maybe_unused]] std::size_t size) noexcept {
 #if defined(CSP_TSAN)
   AnnotateBenignRaceSized(__FILE__, __LINE__, address, size, "used by the tasks of one thread in turn");
+#endif
+}
+
+/// Memory that is never used again and never freed: what it refers to is not leaked.
+inline void keep_reachable([[maybe_unused]] const void* address, [[maybe_unused]] std::size_t size) noexcept {
+#if defined(CSP_ASAN)
+  __lsan_register_root_region(address, size);
 #endif
 }
 

@@ -1,17 +1,12 @@
 #include "sched/base/spinlock.h"
 
-#include "sched/base/atomic.h"
-
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#include <cerrno>
+#include "sched/base/futex.h"
 
 namespace csp::inline v0::detail {
 namespace {
 
 // About 2 us of pauses: longer than any critical section under a spinlock, shorter than a context switch of the OS.
-constexpr int spin_limit = 64;
+constexpr int spin_limit = CSP_SHRUNK(64, 1);
 
 }  // namespace
 
@@ -30,19 +25,14 @@ void spinlock::lock_slowly(std::uint32_t who) noexcept {
   // Pairs with the light fence in unlock().
   asymmetric_fence::heavy();
   // [L1] acquire: pairs with [L2] in unlock().
-  const int saved = errno;  // it belongs to the task
   while (word_.exchange(who, std::memory_order_acquire) != 0) {
-    ::syscall(SYS_futex, &word_, FUTEX_WAIT_PRIVATE, who, nullptr, nullptr, 0);
+    static_cast<void>(futex_wait_until(word_, who, never));
   }
-  errno = saved;
   sleepers.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void spinlock::wake_sleepers(atomic<std::uint32_t>* word) noexcept {
-  // The word is used as an address only; its memory may be gone, and a stray wake is harmless.
-  const int saved = errno;
-  ::syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
-  errno = saved;
+  futex_wake(word, 1);  // an address only: the lock may be gone
 }
 
 }  // namespace csp::inline v0::detail

@@ -11,6 +11,8 @@ constexpr std::uint32_t shortest_horizon = 16;
 constexpr std::uint32_t horizons = 7;
 /// Most changes of priority: bugs that need more moments in a certain order are rare.
 constexpr std::uint32_t most_changes = 5;
+/// How often somebody may be passed over. No less than the longest horizon, within which a strategy is left alone.
+constexpr std::uint32_t most_passes = shortest_horizon << (horizons - 1);
 
 }  // namespace
 
@@ -91,37 +93,72 @@ std::uint32_t& chooser::priority_of(unsigned processor) {
 
 bool chooser::changes_priority() { return std::find(changes_.begin(), changes_.end(), steps_++) != changes_.end(); }
 
+std::optional<std::uint32_t> chooser::starved(std::span<const unsigned> able) {
+  passes_.resize(std::max<std::size_t>(passes_.size(), able.back() + 1));
+  const auto first =
+      std::find_if(able.begin(), able.end(), [this](unsigned each) { return passes_[each] >= most_passes; });
+  return first != able.end() ? std::optional(static_cast<std::uint32_t>(first - able.begin())) : std::nullopt;
+}
+
+void chooser::count_passes(std::span<const unsigned> able, unsigned chosen) {
+  for (const unsigned each : able) {
+    passes_[each] = each == chosen ? 0 : passes_[each] + 1;
+  }
+}
+
 unsigned chooser::next_processor(std::span<const unsigned> able, unsigned last) {
+  points_ = 0;
   const auto place = std::find(able.begin(), able.end(), last);
-  const auto quiet = static_cast<std::uint32_t>(place != able.end() ? place - able.begin() : 0);
+  const auto in_need = starved(able);
+  const auto quiet = in_need ? *in_need : static_cast<std::uint32_t>(place != able.end() ? place - able.begin() : 0);
   const auto count = static_cast<std::uint32_t>(able.size());
-  if (count == 1 || quiet_) {
-    return able[quiet];
-  }
-  std::uint32_t chosen = 0;
-  if (replaying()) {
-    chosen = (quiet + replay(count)) % count;
-  } else if (strategy_ == search_strategy::random_walk) {
-    chosen = random_.below(count);
-  } else {
-    const auto highest = std::max_element(able.begin(), able.end(),
-                                          [this](unsigned a, unsigned b) { return priority_of(a) < priority_of(b); });
-    chosen = static_cast<std::uint32_t>(highest - able.begin());
-    if (changes_priority()) {
-      priority_of(able[chosen]) = lowest_--;
+  std::uint32_t chosen = quiet;
+  if (count != 1 && !quiet_) {
+    if (replaying()) {
+      chosen = (quiet + replay(count)) % count;
+    } else if (strategy_ == search_strategy::random_walk) {
+      chosen = random_.below(count);
+    } else {
+      chosen = choose_by_priority(able, in_need.has_value());
     }
+    note((chosen + count - quiet) % count);
   }
-  note((chosen + count - quiet) % count);
+  count_passes(able, able[chosen]);
   return able[chosen];
 }
 
+std::uint32_t chooser::choose_by_priority(std::span<const unsigned> able, bool unfair) {
+  const auto highest = [&] {
+    return std::max_element(able.begin(), able.end(),
+                            [this](unsigned a, unsigned b) { return priority_of(a) < priority_of(b); });
+  };
+  auto chosen = highest();
+  if (unfair) {
+    // Whoever has run all the time comes last from here on; until the one in need is the highest, it takes its turns.
+    priority_of(*chosen) = lowest_--;
+    chosen = highest();
+  }
+  if (changes_priority()) {
+    priority_of(*chosen) = lowest_--;
+  }
+  return static_cast<std::uint32_t>(chosen - able.begin());
+}
+
 bool chooser::preempts() {
+  // Not noted: a replay comes to the same.
+  if (++points_ > most_passes) {
+    points_ = 0;
+    return true;
+  }
   if (quiet_) {
     return false;
   }
   const bool chosen = replaying()                                 ? replay(2) != 0
                       : strategy_ == search_strategy::random_walk ? random_.below(preempt_one_in_) == 0
                                                                   : changes_priority();
+  if (chosen) {
+    points_ = 0;
+  }
   return note(chosen ? 1 : 0) != 0;
 }
 

@@ -4,6 +4,10 @@
 // in between, take what was made ready last. A run is then told by the choices that were not 0, which is what a
 // schedule holds; with fewer of them it is easier to read, and shortening a schedule means setting some to 0.
 //
+// Fairness: whatever the strategy, and with quiet choices too, nobody who is able to go on is passed over for ever. A
+// task that looks at a flag in a loop, with a yield or a point() in it, sees that it was set; a run that has no end has
+// none because of the program.
+//
 // Strategies: a random walk chooses each time anew. PCT gives each processor a priority and lowers that of the running
 // one at a few random moments; a bug that needs d moments is found with a probability of at least 1/(n * k^(d-1)), for
 // n processors and k steps (Burckhardt et al., "A randomized scheduler with probabilistic guarantees of finding bugs",
@@ -62,6 +66,12 @@ class chooser {
   [[nodiscard]] bool replaying() const noexcept { return replayed_ != nullptr; }
   [[nodiscard]] std::uint32_t replay(std::uint32_t count);
   [[nodiscard]] bool changes_priority();
+  /// The position in `able` of the one with the highest priority. `unfair`: it has had that for too long.
+  [[nodiscard]] std::uint32_t choose_by_priority(std::span<const unsigned> able, bool unfair);
+  /// The position in `able` of the processor that was passed over too often; nothing when there is none.
+  [[nodiscard]] std::optional<std::uint32_t> starved(std::span<const unsigned> able);
+  /// Notes who of `able` was passed over.
+  void count_passes(std::span<const unsigned> able, unsigned chosen);
   [[nodiscard]] std::uint32_t& priority_of(unsigned processor);
 
   random_source random_;
@@ -71,6 +81,8 @@ class chooser {
   std::uint32_t choices_ = 0;
   schedule chosen_;
   bool quiet_ = false;
+  std::vector<std::uint32_t> passes_;  // by processor: how often it was passed over in a row
+  std::uint32_t points_ = 0;           // at which the running task went on, in a row
 
   std::uint32_t preempt_one_in_ = 4;       // random walk
   std::uint32_t steps_ = 0;                // priorities: moments so far

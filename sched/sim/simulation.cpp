@@ -4,9 +4,11 @@
 #include "sched/cell_arena.h"
 #include "sched/inspect.h"
 #include "sched/spawn.h"
+#include "sched/stack_arena.h"
 #include "sched/switch_task.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace csp::inline v0::detail {
 namespace {
@@ -42,9 +44,11 @@ simulation::simulation(const simulation_settings& settings, chooser& choices)
     static_cast<void>(core_.at(at).sleeper().take_token());  // of the last stop
     set_this_processor(nullptr);
   }
+  saved_exceptions_ = std::exchange(*core_.at(0).thread_exceptions(), exception_globals{});
 }
 
 simulation::~simulation() {
+  *core_.at(0).thread_exceptions() = saved_exceptions_;
   for (unsigned at = 0; at < settings_.processors; ++at) {
     set_this_processor(&core_.at(at));
     if (asleep_[at]) {
@@ -215,6 +219,10 @@ void simulation::give_up_tasks() {
   cell_arena::instance().for_each_live([this](task& subject, std::uint32_t) {
     if (subject.listed_core.get() == &core_) {
       subject.listed_core.set(nullptr);
+      sanitizer::keep_reachable(&subject, cell_size);
+      if (subject.stack != nullptr) {
+        sanitizer::keep_reachable(subject.stack->usable_bottom(), subject.stack->usable_size());
+      }
     }
   });
 }

@@ -72,7 +72,8 @@ class simulation final : public simulator, public clock_source {
   trace trace_;
   nanos now_ = start_time;
   std::uint64_t steps_ = 0;
-  unsigned last_ = 0;  // the processor that made the last step
+  unsigned last_ = 0;                   // the processor that made the last step
+  exception_globals saved_exceptions_;  // what the calling thread was handling; the tasks' switches overwrite it
   std::vector<bool> asleep_;
   std::vector<bool> woken_;  // asleep, and its token was taken
   std::vector<unsigned> able_;

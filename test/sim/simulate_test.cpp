@@ -4,6 +4,8 @@
 #include <libcsp/csp.h>
 #include <libcsp/testing.h>
 
+#include <atomic>
+#include <memory>
 #include <set>
 #include <vector>
 
@@ -178,6 +180,63 @@ TEST_CASE("simulate: exceptions and endless loops are failures") {
     for (;;) csp::yield();
   });
   CHECK(endless.failure.find("no end after 1000 steps") != std::string::npos);
+}
+
+TEST_CASE("simulate: an exception that the caller is handling stays the caller's") {
+  bool again = false;
+  try {
+    throw std::runtime_error("the caller's");
+  } catch (const std::runtime_error&) {
+    CHECK(testing::simulate(2, mixed_body).passed());
+    try {
+      throw;
+    } catch (const std::runtime_error& error) {
+      again = std::string(error.what()) == "the caller's";
+    }
+  }
+  CHECK(again);
+}
+
+TEST_CASE("simulate: a loop that looks at a flag sees it set, whatever the choices") {
+  bool yields = false;
+  const auto body = [&] {
+    const auto set = std::make_shared<std::atomic<bool>>(false);
+    csp::go([set] {
+      for (int i = 0; i < 3; ++i) csp::yield();
+      *set = true;
+    });
+    while (!*set) {
+      if (yields) {
+        csp::yield();
+      } else {
+        testing::point();
+      }
+    }
+  };
+  testing::simulation_options options;
+  options.most_steps = 20'000;
+  options.processors = 3;
+  for (const bool each : {true, false}) {
+    yields = each;
+    for (const auto strategy : {testing::strategy::random_walk, testing::strategy::priorities}) {
+      options.choices = strategy;
+      for (std::uint64_t seed = 1; seed <= 1000; ++seed) {
+        REQUIRE(testing::simulate(seed, options, body).failure == "");
+      }
+    }
+    CHECK(testing::replay(1, "", options, body).failure == "");
+    CHECK(testing::replay(1, "0:1,2:1", options, body).failure == "");
+  }
+}
+
+TEST_CASE("simulate: a loop that looks at a flag nobody sets has an end all the same") {
+  testing::simulation_options options;
+  options.most_steps = 1000;
+  const auto result = testing::simulate(1, options, [] {
+    // Not for ever: the compiler may take a loop without effects for one that ends.
+    for (std::atomic<int> i{0}; i >= 0;) testing::point();
+  });
+  CHECK(result.failure.find("no end after 1000 steps") != std::string::npos);
 }
 
 TEST_CASE("simulate: misuse") {
