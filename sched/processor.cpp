@@ -57,7 +57,6 @@ void processor::assign(scheduler_core& core, unsigned index, std::uint64_t seed,
 void processor::enter_thread() {
   require(this_processor() == nullptr, "this thread drives a processor already");
   exceptions_ = reinterpret_cast<exception_globals*>(abi::__cxa_get_globals());
-  found_exceptions_ = *exceptions_;
   errno_ = &errno;
   sanitizer::adopt_thread(root_.fiber);
   sanitizer::create(committer_);
@@ -80,7 +79,6 @@ void processor::leave_thread() noexcept {
   stacks.flush();
   cells.flush();
   sanitizer::destroy(committer_);
-  *exceptions_ = found_exceptions_;
   set_this_processor(nullptr);
 }
 

@@ -228,7 +228,6 @@ class CSP_API processor {
   relaxed<commit_function> commit_;
   relaxed<void*> commit_argument_;
   exception_globals* exceptions_ = nullptr;  // of the driving thread
-  exception_globals found_exceptions_;       // what that thread was handling when it came, for when it goes
   int* errno_ = nullptr;                     // of the driving thread
   local_queue<task> local_;
 

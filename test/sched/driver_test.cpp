@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <cerrno>
-#include <exception>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -184,30 +183,4 @@ TEST_CASE("driver: the same seed and the same steps give the same run") {
   CHECK(first.size() >= 40);
   CHECK(trace(5) == first);
   CHECK(trace(6) != first);
-}
-
-TEST_CASE("driver: a thread that drives a processor while it handles an exception still handles it afterwards") {
-  struct counted {
-    explicit counted(int& alive) : alive_(&alive) { ++*alive_; }
-    counted(const counted& other) : alive_(other.alive_) { ++*alive_; }
-    counted& operator=(const counted&) = delete;
-    ~counted() { --*alive_; }
-    int* alive_;
-  };
-  int alive = 0;
-  try {
-    throw counted(alive);
-  } catch (const counted&) {
-    csp_test::driver driver;
-    driver.go([] {
-      try {
-        throw 1;
-      } catch (int) {
-        csp::yield();
-      }
-    });
-    driver.run_until_idle();
-    CHECK(std::current_exception() != nullptr);
-  }
-  CHECK(alive == 0);
 }

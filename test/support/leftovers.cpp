@@ -55,10 +55,12 @@ class listener : public listener_base {
   void testCaseEnded(const Catch::TestCaseStats&) override {
     if (gives_up_tasks_) {
       before_.stacks = static_cast<std::size_t>(-1);
-      name_.clear();
     }
-    if (const std::string more = footprint::settled(before_).beyond(before_); !more.empty()) {
+    const std::string more = footprint::settled(before_).beyond(before_);
+    if (!more.empty()) {
       books().report(name_, more);
+    }
+    if (gives_up_tasks_ || !more.empty()) {
       name_.clear();  // its memory says nothing new
     }
   }
