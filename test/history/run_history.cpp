@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -19,7 +20,7 @@ using channel = csp::chan<std::uint64_t>;
 // Long beside an operation, so that most closes of the supervisor come when all wait; nothing depends on it. In a
 // simulation, where time passes only when all wait, it is beyond all limits, which have passed then.
 csp::clock::duration stuck_after() { return csp::testing::simulating() ? csp::clock::duration(1s) : 200us; }
-constexpr auto hangs_after = 60s;
+constexpr csp::clock::duration hangs_after = 60s;
 
 outcome outcome_of(op_status status, patience waits) {
   switch (status) {
@@ -137,20 +138,39 @@ void select_by_list(const history_channels& channels, const step& how, operation
   }
 }
 
-// What all actors share.
+// What all actors share, and own: a simulation that has failed ends the supervisor before them.
 struct stage {
-  explicit stage(const performer& performing) : act(performing) {}
-
-  const performer& act;
-  history_channels channels;
-  std::atomic<std::uint64_t> stamps{0};
-  csp::wait_group curtain;
+  stage(scenario planned, performer performing) : plan(std::move(planned)), act(std::move(performing)) {
+    for (const std::size_t capacity : plan.capacities) {
+      channels.emplace_back(capacity);
+    }
+  }
 
   void do_step(const step& how, operation& what) {
     what.invoked = stamps.fetch_add(1);
     act(channels, how, what);
     what.returned = stamps.fetch_add(1);
   }
+  void act_out(unsigned actor) {
+    curtain.wait();
+    for (const step& each : plan.actors[actor]) {
+      for (unsigned i = 0; i < each.yields; ++i) {
+        csp::yield();
+      }
+      operation& what = done[actor].emplace_back(each.what);
+      what.actor = actor;
+      do_step(each, what);
+    }
+    ended.send();
+  }
+
+  const scenario plan;
+  const performer act;
+  history_channels channels;
+  std::atomic<std::uint64_t> stamps{0};
+  csp::wait_group curtain{1};
+  std::vector<std::vector<operation>> done = std::vector<std::vector<operation>>(plan.actors.size());
+  const csp::chan<void> ended{plan.actors.size()};
 };
 
 // The supervisor's own steps.
@@ -166,6 +186,7 @@ class supervisor {
       }
     }
   }
+  [[nodiscard]] bool has_closed() const { return closed_; }
   void drain_all() {
     for (unsigned i = 0; i < shared_.channels.size(); ++i) {
       while (do_one(way::receive, i, false) == outcome::done) {
@@ -191,7 +212,7 @@ class supervisor {
 };
 
 [[noreturn]] void report_hang(const scenario& plan) {
-  std::fprintf(stderr, "HANGS: the balanced history of seed %llu\n", static_cast<unsigned long long>(plan.seed));
+  std::fprintf(stderr, "HANGS: the history of seed %llu\n", static_cast<unsigned long long>(plan.seed));
   std::abort();
 }
 
@@ -220,44 +241,33 @@ void perform(const history_channels& channels, const step& how, operation& what)
 }
 
 history run_history(const scenario& plan, const starter& start, const performer& act) {
-  stage shared(act);
-  for (const std::size_t capacity : plan.capacities) {
-    shared.channels.emplace_back(capacity);
-  }
+  const auto owned = std::make_shared<stage>(plan, act);
+  stage& shared = *owned;
   const auto actors = static_cast<unsigned>(plan.actors.size());
-  const csp::chan<void> ended(actors);
-  std::vector<std::vector<operation>> done(actors);
-  shared.curtain.add();
   for (unsigned index = 0; index < actors; ++index) {
-    // The last thing that an actor touches is its own handle.
-    start(index, [&shared, &plan, &mine = done[index], ended, index] {
-      shared.curtain.wait();
-      for (const step& each : plan.actors[index]) {
-        for (unsigned i = 0; i < each.yields; ++i) {
-          csp::yield();
-        }
-        operation& what = mine.emplace_back(each.what);
-        what.actor = index;
-        shared.do_step(each, what);
-      }
-      ended.send();
-    });
+    start(index, [owned, index] { owned->act_out(index); });
   }
   shared.curtain.done();
 
   supervisor self(shared, actors);
   for (unsigned running = actors; running > 0;) {
-    const bool one_ended = ended.recv_for(plan.balanced ? hangs_after : stuck_after()) == op_status::ok;
-    if (!one_ended && plan.balanced) {
+    const bool will_end = plan.balanced || self.has_closed();
+    if (will_end && csp::testing::simulating()) {
+      static_cast<void>(shared.ended.recv());  // a hang is a deadlock, which the simulator reports
+      --running;
+    } else if (shared.ended.recv_for(will_end ? hangs_after : stuck_after()) == op_status::ok) {
+      --running;
+    } else if (will_end) {
       report_hang(plan);
+    } else {
+      self.close_all(csp::testing::simulating());
     }
-    one_ended ? static_cast<void>(--running) : self.close_all(csp::testing::simulating());
   }
   self.close_all(false);
   self.drain_all();
 
   history result{plan.capacities, std::move(self.operations)};
-  for (const auto& operations : done) {
+  for (const auto& operations : shared.done) {
     result.operations.insert(result.operations.end(), operations.begin(), operations.end());
   }
   return result;

@@ -24,9 +24,9 @@ using performer = std::function<void(const history_channels& channels, const ste
 void perform(const history_channels& channels, const step& how, operation& what);
 
 /// When nothing ends for a while the channels are closed, so that who waits in vain comes back (in a simulation this is
-/// known to be a standstill); at the end what is left
-/// in the buffers is received. Both are in the history, as the last actor's. A balanced scenario is left to itself; one
-/// that has not ended after a minute ends the program and names its seed.
+/// known to be a standstill); at the end what is left in the buffers is received. Both are in the history, as the last
+/// actor's. A balanced scenario is left to itself. What has not ended a minute after it should have ends the program
+/// and names its seed; in a simulation it is a deadlock.
 history run_history(const scenario& plan, const starter& start, const performer& act = perform);
 
 }  // namespace csp_test

@@ -52,7 +52,7 @@ class listener : public listener_base {
     gives_up_tasks_ = test.tagsAsString().find("[gives-up-tasks]") != std::string::npos;
     memory_ = heap::live();
   }
-  void testCaseEnded(const Catch::TestCaseStats&) override {
+  void testCaseEnded(const Catch::TestCaseStats& stats) override {
     if (gives_up_tasks_) {
       before_.stacks = static_cast<std::size_t>(-1);
     }
@@ -60,7 +60,7 @@ class listener : public listener_base {
     if (!more.empty()) {
       books().report(name_, more);
     }
-    if (gives_up_tasks_ || !more.empty()) {
+    if (gives_up_tasks_ || !more.empty() || stats.totals.assertions.failed != 0) {
       name_.clear();  // its memory says nothing new
     }
   }
