@@ -5,6 +5,7 @@
 #include "test/support/catch.h"
 #include "test/support/footprint.h"
 #include "test/support/heap.h"
+#include "test/support/scale.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -110,7 +111,9 @@ int count_leftovers(const std::function<void(const std::string& test)>& again) {
     std::printf("\nOnce more, since there was more memory in use after it than before:\n");
     for (int i = 0; i < repetitions && least != 0; ++i) {
       const std::size_t before = heap::live();
+      be_brief(true);
       again(test);
+      be_brief(false);
       books().grown = {};
       const std::size_t after = heap::live();
       least = std::min(least, after > before ? after - before : 0);

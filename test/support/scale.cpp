@@ -2,9 +2,17 @@
 
 #include "sched/base/sanitizer.h"
 
+#include <atomic>
 #include <cstdlib>
 
 namespace csp_test {
+namespace {
+
+std::atomic<bool> brief_now{false};
+
+}  // namespace
+
+void be_brief(bool brief) noexcept { brief_now.store(brief, std::memory_order_relaxed); }
 
 bool emulated() { return std::getenv("CSP_TEST_EMULATOR") != nullptr; }
 
@@ -20,7 +28,10 @@ std::string without_emulator(std::string text) {
 std::size_t scaled(std::size_t plain) {
   namespace sanitizer = csp::detail::sanitizer;
   const std::size_t native = emulated() ? 10 : 1;
-  const std::size_t factor = native * (sanitizer::thread_sanitizer ? 20 : sanitizer::address_sanitizer ? 5 : 1);
+  const std::size_t factor = native * (brief_now.load(std::memory_order_relaxed) ? 10 : 1) *
+                             (sanitizer::thread_sanitizer    ? 20
+                              : sanitizer::address_sanitizer ? 5
+                                                             : 1);
   return plain / factor > 0 ? plain / factor : 1;
 }
 

@@ -15,4 +15,8 @@ std::string without_emulator(std::string text);
 /// How much smaller loops are under sanitizers and emulation; 1 in plain builds.
 std::size_t scaled(std::size_t plain);
 
+/// Makes loops ten times smaller still, or not: a test case that is repeated to see what it leaves behind need not be
+/// long.
+void be_brief(bool brief) noexcept;
+
 }  // namespace csp_test
