@@ -116,7 +116,7 @@ void receive_until_end(const channel& a, const channel& b, ledger& book, dice ch
 struct traffic {
   explicit traffic(scene& scenery)
       : here(scenery),
-        share(scaled(200 + here.chance.below(2'000))),
+        share(scaled(1'000 + here.chance.below(10'000))),
         senders(1 + here.chance.below(5)),
         a(here.chance.below(2) * here.chance.below(20)),
         b(here.chance.below(2) * here.chance.below(200)),

@@ -12,7 +12,7 @@ namespace csp_test {
 using namespace std::chrono_literals;
 
 void locks_and_permits(scene& here) {
-  const std::size_t each = scaled(500 + here.chance.below(2'000));
+  const std::size_t each = scaled(2'000 + here.chance.below(10'000));
   const unsigned members = 2 + here.chance.below(6);
   const auto permits = static_cast<std::ptrdiff_t>(1 + here.chance.below(3));
   csp::mutex lock;
@@ -63,7 +63,7 @@ void locks_and_permits(scene& here) {
 
 void queue_of_a_condition(scene& here) {
   constexpr std::size_t room = 4;
-  const std::size_t each = scaled(300 + here.chance.below(1'000));
+  const std::size_t each = scaled(1'000 + here.chance.below(5'000));
   const unsigned pairs = 1 + here.chance.below(4);
   csp::mutex lock;
   csp::condition_variable changed;
