@@ -4,6 +4,7 @@
 #include "sched/base/os_thread.h"
 #include "sched/processor.h"
 #include "sched/scheduler_core.h"
+#include "sched/stack_arena.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -76,7 +77,8 @@ void watcher::watch_until(const atomic<bool>& done, nanos deadline) {
       period_ = shortest_period;
       quiet_looks_ = 0;
       if (!done.load(std::memory_order_acquire)) {
-        parker_.park_until(deadline);
+        // With idle stacks to age it wakes a few times more, then no longer.
+        parker_.park_until(std::min(deadline, stack_arena::instance().next_ageing()));
       }
       dozing_.store(false, std::memory_order_relaxed);
     } else {
@@ -127,6 +129,7 @@ void watcher::tell_of_futex_wait(const processor& subject, sample& seen, nanos n
 void watcher::look() {
   const nanos now = steady_now();
   ticks_.set(ticks_now());
+  stack_arena::instance().age(now);
   bool attend = false;
   unsigned stuck = 0;
   const unsigned active = core_.active();

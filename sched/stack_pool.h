@@ -7,6 +7,7 @@
 // Invariant: count <= credits for each class, i.e. an unused credit covers each stack in the magazine, which is what
 // lets the arena promise that a credit finds a stack. give() may exceed it by one until the return_credit() that
 // follows it: the finishing task's own credit covers that stack meanwhile.
+// AddressSanitizer sees the frames of an idle stack as poisoned, from give() to take().
 #pragma once
 
 #include <array>
@@ -46,6 +47,7 @@ class stack_pool {
     magazine& m = magazines_[cls];
     stack_block* const block = m.count != 0 ? m.slots[--m.count] : refill(cls);
     sanitizer::observe(block);
+    sanitizer::unpoison(block->usable_bottom(), block->usable_size());
     return block;
   }
 
@@ -53,6 +55,7 @@ class stack_pool {
   // If the canary is broken, dies and names the owner: call it while owner can be described, or set owner to null.
   void give(stack_block* block) noexcept {
     check_stack_canary(*block);
+    sanitizer::poison(block->usable_bottom(), block->usable_size());
     sanitizer::publish(block);
     magazine& m = magazines_[block->class_index];
     if (m.count < stack_batch(block->class_index) && m.count <= m.credits) [[likely]] {
