@@ -186,6 +186,7 @@ answer execution::apply(unsigned who, const operation& wanted) noexcept {
     case action::exchange: {
       const std::uint64_t old = memory_.value_of(variable, memory_.newest(variable));
       memory_.modify(who, variable, modified(wanted, old), wanted.success, event_);
+      self.seen.push_back({variable, memory_.newest(variable)});
       return {old, true};
     }
     case action::compare:

@@ -121,6 +121,12 @@ void execution::schedule() noexcept {
     switch_to(0);
     return;
   }
+  if (const unsigned repeated = search_->repeat_thread()) {
+    if (repeated != current_) {
+      switch_to(repeated);
+    }
+    return;
+  }
   thread_set enabled = 0;
   bool all_finished = true;
   std::array<footprint, most_threads> pending{};
