@@ -303,6 +303,12 @@ task* processor::choose() noexcept {
   return take_shared();
 }
 
+void processor::give_up_tasks() noexcept {
+  while (choose() != nullptr) {
+  }
+  timers.clear();
+}
+
 processor::step_result processor::step() noexcept {
   task* item = choose();
   if (item == nullptr) {

@@ -98,6 +98,8 @@ class CSP_API processor {
   [[nodiscard]] task* take_next() noexcept;
   /// Whose stack was left last; for a simulator, after a step.
   [[nodiscard]] const task* last_left() const noexcept { return left_.get(); }
+  /// Forgets the tasks in line here and the timers: nobody will run them any more. For a simulator.
+  void give_up_tasks() noexcept;
   /// Puts a fresh task in line, and wakes somebody for it where that helps.
   void submit(task& fresh) noexcept;
 

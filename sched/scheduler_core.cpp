@@ -205,7 +205,7 @@ void scheduler_core::stop() {
   }
   join_processors();
   for (unsigned i = 0; i < active(); ++i) {
-    at(i).timers.clear();
+    require(at(i).timers.clear() == 0, "a wait has ended and left its timer behind");
   }
   blocking.stop();
   lingering.stop();

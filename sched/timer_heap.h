@@ -49,9 +49,9 @@ class CSP_API timer_heap {
   /// The number of timers taken out. The processor itself, or a thief. Holding no lock.
   std::uint32_t fire_due(nanos now, std::uint32_t limit) noexcept;
 
-  /// Takes out everything: callbacks are told so; a wait has ended before, and taken its timer out. When the scheduler
-  /// has stopped.
-  void clear() noexcept;
+  /// Takes out everything, when the scheduler has stopped: callbacks are told so. The number of waits among them: a
+  /// wait that ends takes its timer out, so there is none unless tasks were given up.
+  std::size_t clear() noexcept;
 
   /// How many timers are armed. Any thread; takes as long as there are many.
   [[nodiscard]] std::size_t size() noexcept;

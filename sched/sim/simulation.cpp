@@ -225,6 +225,12 @@ void simulation::give_up_tasks() {
       }
     }
   });
+  // Those that could run are in line, and the next one who uses these processors would.
+  for (unsigned at = 0; at < settings_.processors; ++at) {
+    set_this_processor(&core_.at(at));
+    core_.at(at).give_up_tasks();
+    set_this_processor(nullptr);
+  }
 }
 
 }  // namespace csp::inline v0::detail

@@ -123,7 +123,8 @@ TEST_CASE("simulate: a lost update is found, shortened and replayed") {
   }
 }
 
-TEST_CASE("simulate: a deadlock is told with who waits for what") {
+// Who waits for a lock cannot be cancelled: a simulation that has failed gives it up, with its stack.
+TEST_CASE("simulate: a deadlock is told with who waits for what", "[gives-up-tasks]") {
   const auto body = [] {
     csp::mutex first;
     csp::mutex second;
@@ -228,7 +229,7 @@ TEST_CASE("simulate: a loop that looks at a flag sees it set, whatever the choic
   }
 }
 
-TEST_CASE("simulate: a loop that looks at a flag nobody sets has an end all the same") {
+TEST_CASE("simulate: a loop that looks at a flag nobody sets has an end all the same", "[gives-up-tasks]") {
   testing::simulation_options options;
   options.most_steps = 1000;
   const auto result = testing::simulate(1, options, [] {
@@ -236,6 +237,38 @@ TEST_CASE("simulate: a loop that looks at a flag nobody sets has an end all the 
     for (std::atomic<int> i{0}; i >= 0;) testing::point();
   });
   CHECK(result.failure.find("no end after 1000 steps") != std::string::npos);
+}
+
+TEST_CASE("simulate: a task that was given up runs no more, not in a later run on the same processors either",
+          "[gives-up-tasks]") {
+  testing::simulation_options options;
+  options.most_steps = 1000;
+  static std::atomic<int> steps{0};
+  const auto stubborn = testing::simulate(1, options, [] {
+    csp::go([] {
+      for (;;) {
+        try {
+          csp::sleep_for(1ms);  // no end: it does not let itself be cancelled
+        } catch (const csp::canceled&) {
+          csp::shield quiet;
+          csp::sleep_for(1ms);
+        }
+      }
+    });
+    for (;;) {
+      ++steps;
+      testing::point();
+    }
+  });
+  CHECK_FALSE(stubborn.passed());
+  const int before = steps;
+  for (const unsigned processors : {1U, 4U}) {
+    csp::options real;
+    real.processors = processors;
+    CHECK(csp::run(real, [] { return csp::spawn([] { return 2; }).join(); }) == 2);
+    CHECK(testing::simulate(2, mixed_body).passed());
+  }
+  CHECK(steps == before);
 }
 
 TEST_CASE("simulate: misuse") {

@@ -3,6 +3,8 @@
 // A listener of Catch2 compares what there is before and after each test case. Of memory the library's pools keep some
 // for good, and so does Catch2 at first; but a pool grows once and a leak grows each time. So a test case that has left
 // memory behind is run again, and fails when it does so each time.
+//
+// A test case with the tag [gives-up-tasks] may leave stacks and memory behind: of tasks that nothing can end.
 #pragma once
 
 #include <functional>
