@@ -216,6 +216,12 @@ void simulation::unwind() {
 }
 
 void simulation::give_up_tasks() {
+  // The processors serve other schedulers later, which must not run what is in line here.
+  for (unsigned at = 0; at < settings_.processors; ++at) {
+    set_this_processor(&core_.at(at));
+    core_.at(at).forget_line();
+  }
+  set_this_processor(nullptr);
   cell_arena::instance().for_each_live([this](task& subject, std::uint32_t) {
     if (subject.listed_core.get() == &core_) {
       subject.listed_core.set(nullptr);

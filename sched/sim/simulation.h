@@ -4,7 +4,8 @@
 //
 // A run ends when the main task has ended and nothing moves any more, when nothing can ever move again (a deadlock), at
 // the first failure, or after too many steps. What is left is then cancelled and unwound. Tasks that cannot be
-// cancelled (they wait for a mutex that nobody gives back) are given up: their stacks and cells are never used again.
+// cancelled (they wait for a mutex that nobody gives back, or go round in circles) are given up: their stacks and cells
+// are never used again.
 #pragma once
 
 #include "sched/base/clock.h"

@@ -233,9 +233,20 @@ TEST_CASE("simulate: a loop that looks at a flag nobody sets has an end all the 
   options.most_steps = 1000;
   const auto result = testing::simulate(1, options, [] {
     // Not for ever: the compiler may take a loop without effects for one that ends.
+    csp::go([] {
+      const csp::shield never_cancelled;
+      for (;;) csp::yield();
+    });
     for (std::atomic<int> i{0}; i >= 0;) testing::point();
   });
   CHECK(result.failure.find("no end after 1000 steps") != std::string::npos);
+  // It was given up, and is no part of what comes next.
+  CHECK(csp::tasks().empty());
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    const auto next = testing::simulate(seed, mixed_body);
+    REQUIRE(next.failure == "");
+    REQUIRE(next.steps < 1000);
+  }
 }
 
 TEST_CASE("simulate: misuse") {
