@@ -14,7 +14,7 @@ namespace csp::inline v0::detail {
 namespace {
 
 constexpr nanos millisecond = 1'000'000;
-/// Steps in which cancelled tasks have to end.
+/// Steps in which cancelled tasks have to end: first all but the main task, then that.
 constexpr std::uint64_t steps_to_unwind = 100'000;
 
 }  // namespace
@@ -62,7 +62,9 @@ simulation::~simulation() {
 
 simulation_outcome simulation::run(void (*body)(void* argument) noexcept, void* argument, source_location site) {
   spawn_detached(core_, {"main", 0, false, site}, [this, body, argument] {
+    main_ = this_processor()->current();
     body(argument);
+    main_ = nullptr;
     main_ended_ = true;
   });
   drive();
@@ -206,12 +208,20 @@ void simulation::judge_rest() {
 void simulation::unwind() {
   choices_.be_quiet();
   unwinding_ = true;
-  core_.cancel_all();
-  const std::uint64_t limit = steps_ + steps_to_unwind;
-  while (!core_.all_ended() && steps_ < limit && (step_one() || pass_time())) {
+  if (main_ != nullptr) {
+    core_.cancel_all(main_);
+    step_until_living(1);
   }
+  core_.cancel_all();
+  step_until_living(0);
   if (!core_.all_ended()) {
     give_up_tasks();
+  }
+}
+
+void simulation::step_until_living(std::uint64_t tasks) {
+  const std::uint64_t limit = steps_ + steps_to_unwind;
+  while (core_.living() > tasks && steps_ < limit && (step_one() || pass_time())) {
   }
 }
 

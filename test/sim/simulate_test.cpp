@@ -165,6 +165,35 @@ TEST_CASE("simulate: what is left behind is a failure") {
   CHECK(csp::tasks().empty());
 }
 
+TEST_CASE("simulate: after a failure the main task ends last") {
+  struct noted_end {
+    std::vector<std::string>& ends;
+    const char* name;
+    ~noted_end() { ends.push_back(name); }
+  };
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    std::vector<std::string> ends;
+    const auto result = testing::simulate(seed, [&] {
+      csp::chan<int> never;
+      const noted_end main{ends, "main"};
+      csp::go([&] {
+        const noted_end outer{ends, "outer"};
+        csp::go([&] {
+          const noted_end inner{ends, "inner"};
+          static_cast<void>(never.recv());
+        });
+        csp::sleep_for(1h);
+        testing::check(false, "by intent");
+        static_cast<void>(never.recv());
+      });
+      static_cast<void>(never.recv());
+    });
+    REQUIRE(result.failure.find("by intent") != std::string::npos);
+    REQUIRE(ends.size() == 3);
+    REQUIRE(ends.back() == "main");
+  }
+}
+
 TEST_CASE("simulate: exceptions and endless loops are failures") {
   CHECK(testing::simulate(1, [] { throw std::runtime_error("lost"); }).failure.find("lost") != std::string::npos);
   const auto detached = testing::simulate(3, [] {
