@@ -210,19 +210,33 @@ void simulation::unwind() {
   unwinding_ = true;
   if (main_ != nullptr) {
     core_.cancel_all(main_);
-    step_until_living(1);
+    step_until_living(1, main_);
   }
   core_.cancel_all();
-  step_until_living(0);
+  step_until_living(0, nullptr);
   if (!core_.all_ended()) {
     give_up_tasks();
   }
 }
 
-void simulation::step_until_living(std::uint64_t tasks) {
+void simulation::step_until_living(std::uint64_t tasks, const task* spared) {
   const std::uint64_t limit = steps_ + steps_to_unwind;
-  while (core_.living() > tasks && steps_ < limit && (step_one() || pass_time())) {
-  }
+  do {
+    while (core_.living() > tasks && steps_ < limit && (step_one() || pass_time())) {
+    }
+  } while (core_.living() > tasks && steps_ < limit && end_lock_waits(spared));
+}
+
+bool simulation::end_lock_waits(const task* spared) {
+  bool any = false;
+  cell_arena::instance().for_each_live([&](task& subject, std::uint32_t) {
+    if (subject.listed_core.get() == &core_ && &subject != spared && subject.waits_for.get() == wait_kind::mutex &&
+        subject.force_wait()) {
+      any = true;
+      make_ready(subject);
+    }
+  });
+  return any;
 }
 
 void simulation::give_up_tasks() {

@@ -64,8 +64,10 @@ class simulation final : public simulator, public clock_source {
   bool pass_time();
   void judge_rest();
   void unwind();
-  /// Goes on until no more than so many tasks live, or nothing moves any more, or for too long.
-  void step_until_living(std::uint64_t tasks);
+  /// Goes on until no more than so many tasks live, or nothing moves any more, or for too long. When nothing moves, all
+  /// who wait for a mutex get it, but `spared`.
+  void step_until_living(std::uint64_t tasks, const task* spared);
+  bool end_lock_waits(const task* spared);
   void give_up_tasks();
   void note_run(const processor& self, std::uint64_t before);
 
