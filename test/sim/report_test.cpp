@@ -1,32 +1,20 @@
 // What a user sees of a failing simulation inside a test of Catch2, and that nothing of it is left in the process.
 #include "test/sched/child.h"
+#include "test/support/footprint.h"
 
 #include <libcsp/csp.h>
 #include <libcsp/testing.h>
 
-#include <dirent.h>
-
-#include <cstdlib>
+#include <cstdio>
+#include <functional>
 #include <mutex>
 #include <string>
-#include <vector>
 
 using namespace csp_test;
 using namespace std::chrono_literals;
 namespace testing = csp::testing;
 
 namespace {
-
-std::size_t entries_of(const char* folder) {
-  std::size_t count = 0;
-  DIR* const opened = ::opendir(folder);
-  REQUIRE(opened != nullptr);
-  while (::readdir(opened) != nullptr) ++count;
-  ::closedir(opened);
-  return count;
-}
-std::size_t open_files() { return entries_of("/proc/self/fd"); }
-std::size_t threads() { return entries_of("/proc/self/task"); }
 
 /// Two tasks that take two locks in different orders.
 void crossed_locks() {
@@ -71,8 +59,7 @@ void stubborn() {
   endless();
 }
 
-constexpr void (*failing_bodies[])() = {crossed_locks,  failed_check, thrown_exception,
-                                        forgotten_task, endless,      stubborn};
+constexpr void (*failing_bodies[])() = {crossed_locks, failed_check, thrown_exception, forgotten_task, endless};
 
 /// What explore() throws.
 std::string report_of(const std::function<void()>& body) {
@@ -120,9 +107,10 @@ TEST_CASE("report: Catch2 prints what has failed, where, and how to replay it") 
   CHECK(text.find("sim: ") == std::string::npos);  // quiet but for the failure
 
   SECTION("and with the seed from the report, each step") {
-    const std::string mark = "\n  replay: CSP_SIM_SEED=";
+    const std::string mark = "replay: CSP_SIM_SEED=";
     const std::size_t at = text.find(mark);
     REQUIRE(at != std::string::npos);
+    CHECK(text[text.find_last_not_of(' ', at - 1)] == '\n');  // a line of its own
     const std::size_t seed = at + mark.size();
     const std::string replayed = catch_report("report: a failing exploration",
                                               "CSP_SIM_SEED=" + text.substr(seed, text.find('\n', seed) - seed));
@@ -134,22 +122,21 @@ TEST_CASE("report: Catch2 prints what has failed, where, and how to replay it") 
   }
 }
 
-TEST_CASE("report: a failing simulation leaves no task, thread or descriptor behind") {
+TEST_CASE("report: failing simulations leave no task, stack, timer, thread or descriptor behind") {
   const auto child = in_child([] {
-    const auto fails_by = [](void (*body)()) {
-      check_in_child(!report_of(body).empty(), "a body that should fail passes");
+    const auto fail_all = [] {
+      for (const auto body : failing_bodies) check_in_child(!report_of(body).empty(), "a body that should fail passes");
     };
-    const auto fails = [&] {
-      for (const auto body : failing_bodies) fails_by(body);
-    };
-    fails();
-    const std::size_t files = open_files();
-    const std::size_t running = threads();
-    for (int i = 0; i < 20; ++i) fails();
-    fails_by(stubborn);
+    fail_all();
+    const footprint before = footprint::now();
+    for (int i = 0; i < 20; ++i) fail_all();
+    check_in_child(footprint::settled(before).beyond(before).empty(), footprint::now().beyond(before));
     check_in_child(csp::tasks().empty(), "a task is left");
-    check_in_child(open_files() == files, "a descriptor is left");
-    check_in_child(threads() == running && running == 1, "a thread is left");
+    // What cannot be cancelled keeps its stack, and nothing else.
+    check_in_child(!report_of(stubborn).empty(), "stubborn");
+    footprint last = footprint::settled(before);
+    last.stacks = before.stacks;
+    check_in_child(last.beyond(before).empty(), last.beyond(before));
     // And the process is as good as new for both kinds of runs.
     check_in_child(testing::simulate(1, [] { csp::spawn([] { csp::sleep_for(1h); }).join(); }).passed(), "simulate");
     check_in_child(csp::run([] { return csp::spawn([] { return 7; }).join(); }) == 7, "run");
