@@ -10,6 +10,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <optional>
 
 namespace csp::inline v0::testing {
@@ -90,8 +91,12 @@ simulation_result replay_schedule(std::uint64_t seed, const schedule& choices, c
   return run(checked(seed, options), replayed, body, site);
 }
 
+/// White space does not count: a test framework may have broken the line that told the schedule.
 schedule parsed(std::string_view text) {
-  auto result = schedule::parse(text);
+  std::string dense;
+  std::copy_if(text.begin(), text.end(), std::back_inserter(dense),
+               [](char each) { return std::string_view(" \t\n").find(each) == std::string_view::npos; });
+  auto result = schedule::parse(dense);
   if (!result) {
     throw std::invalid_argument("csp::testing: '" + std::string(text) + "' is not a schedule");
   }
@@ -144,7 +149,7 @@ std::uint64_t seeds_wanted(const exploration_options& options) {
 
 [[noreturn]] void throw_failure(std::uint64_t seed, const simulation_result& result) {
   throw simulation_failure(result.failure + "\n  in " + name_of(seed) + " after " + std::to_string(result.steps) +
-                               " steps; replay: CSP_SIM_SEED=" + std::to_string(seed) + "/" + result.schedule,
+                               " steps\n  replay: CSP_SIM_SEED=" + std::to_string(seed) + "/" + result.schedule,
                            seed, result);
 }
 

@@ -63,7 +63,9 @@ struct [[nodiscard]] simulation_result {
 
 /// Runs `body` as the main task of a simulation with the choices of `seed`. When it has ended, nothing may be left: no
 /// task that waits, no timer. Blocks the calling plain thread. What `body` refers to must stay until it returns; it is
-/// called once. After a failure all tasks are cancelled and unwound; those that wait for a lock are given up.
+/// called once. After a failure all tasks are cancelled and unwound, the main task after the others, so that these
+/// may refer to its frames; then the mutexes that nobody gives back go to all who wait for them. What does not end even
+/// so, in a csp::shield, is given up with its stack.
 /// \throws std::logic_error inside a task; std::invalid_argument for bad options; std::bad_alloc
 CSP_API simulation_result simulate(std::uint64_t seed, const simulation_options& options,
                                    const std::function<void()>& body,

@@ -276,6 +276,11 @@ task* processor::take_pinned() noexcept {
   return inbox_.pop(&item, 1) != 0 ? item : nullptr;
 }
 
+void processor::forget_line() noexcept {
+  while (take_pinned() != nullptr || take_own(true) != nullptr || take_shared() != nullptr) {
+  }
+}
+
 task* processor::choose() noexcept {
   const bool chores = budget_.get() <= 0;
   if (chores) {

@@ -225,13 +225,13 @@ void scheduler_core::stop() {
   running_.store(false, std::memory_order_release);
 }
 
-void scheduler_core::cancel_all() noexcept {
+void scheduler_core::cancel_all(const task* spared) noexcept {
   stopping_.store(true, std::memory_order_seq_cst);
   // Pairs with the light fence in initialize(): a new task sees that we stop, or is seen here.
   asymmetric_fence::heavy();
   cell_arena& cells = cell_arena::instance();
-  cells.for_each_live([this](task& subject, std::uint32_t generation) {
-    if (subject.listed_core.get() == this) {
+  cells.for_each_live([this, spared](task& subject, std::uint32_t generation) {
+    if (subject.listed_core.get() == this && &subject != spared) {
       request_cancel(subject, generation);
     }
   });
@@ -266,7 +266,7 @@ bool scheduler_core::attach(poller& source) noexcept {
 // --- idle, end, deadlock
 // ----------------------------------------------------------------------------------------------
 
-bool scheduler_core::all_ended() const noexcept {
+std::uint64_t scheduler_core::living() const noexcept {
   // Ends are summed before spawns: if the sums agree, no task lived when the first sum was complete.
   const unsigned slots = active();
   std::uint64_t finished = outside_abandoned_.get();
@@ -278,7 +278,7 @@ bool scheduler_core::all_ended() const noexcept {
   for (unsigned i = 0; i < slots; ++i) {
     spawned += at(i).count.spawned.get();
   }
-  return finished == spawned;
+  return spawned - finished;
 }
 
 bool scheduler_core::stands_still() const noexcept {

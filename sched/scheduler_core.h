@@ -73,8 +73,9 @@ class CSP_API scheduler_core {
   void drain();
   /// Cancels what lives, waits for its end, joins all threads.
   void stop();
-  /// Asks all tasks to end; those that have not started never will. By stop(), and by a simulator before it.
-  void cancel_all() noexcept;
+  /// Asks all tasks to end, but `spared`; those that have not started never will. By stop(), and by a simulator before
+  /// it.
+  void cancel_all(const task* spared = nullptr) noexcept;
   /// Runs the monitor on the calling thread until `done` is raised and the monitor woken.
   void watch_until(const atomic<bool>& done) { monitor_.watch_until(done); }
   /// The main task of csp::run has ended: no deadlock is reported any more. By that task.
@@ -159,7 +160,9 @@ class CSP_API scheduler_core {
   /// kept the last such look from it: one that counts as ours from now on, or has ended the last blocking call.
   void look_for_deadlock() noexcept;
   /// True when no task lives; exact once it is true while nobody outside spawns.
-  [[nodiscard]] bool all_ended() const noexcept;
+  [[nodiscard]] bool all_ended() const noexcept { return living() == 0; }
+  /// How many tasks live; exact while none is spawned or ends.
+  [[nodiscard]] std::uint64_t living() const noexcept;
 
   /// Adds a spare processor with its thread; false at the limit or when the system refuses a thread. Monitor only.
   bool add_spare() noexcept;
