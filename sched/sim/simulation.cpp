@@ -58,7 +58,9 @@ simulation::~simulation() {
 
 simulation_outcome simulation::run(void (*body)(void* argument) noexcept, void* argument, source_location site) {
   spawn_detached(core_, {"main", 0, false, site}, [this, body, argument] {
+    main_ = this_processor()->current();
     body(argument);
+    main_ = nullptr;
     main_ended_ = true;
   });
   drive();
@@ -192,6 +194,9 @@ void simulation::judge_rest() {
   if (!core_.all_ended()) {
     fail("the main task has ended and left these behind:\n" + format_tasks(&core_));
   }
+  if (timer* const events = network_events(); events != nullptr && events->heap != nullptr) {
+    static_cast<void>(events->heap->disarm(*events));
+  }
   for (unsigned at = 0; at < settings_.processors; ++at) {
     if (core_.at(at).timers.earliest() != never) {
       fail("the main task has ended and left a timer armed (a csp::ticker that was not destroyed?)");
@@ -202,12 +207,27 @@ void simulation::judge_rest() {
 void simulation::unwind() {
   choices_.be_quiet();
   unwinding_ = true;
+  // The main task last: what the others use mostly lies in its frame.
+  cell_arena::instance().for_each_live([this](task& subject, std::uint32_t generation) {
+    if (&subject != main_ && subject.listed_core.get() == &core_) {
+      cancel(subject, generation);
+    }
+  });
+  step_until_left(main_ != nullptr ? 1 : 0);
   core_.cancel_all();
-  const std::uint64_t limit = steps_ + steps_to_unwind;
-  while (!core_.all_ended() && steps_ < limit && (step_one() || pass_time())) {
-  }
+  step_until_left(0);
   if (!core_.all_ended()) {
     give_up_tasks();
+  }
+}
+
+void simulation::step_until_left(std::uint64_t count) {
+  const auto left = [this] {
+    const core_statistics sums = core_.statistics();
+    return sums.spawned - sums.finished;
+  };
+  const std::uint64_t limit = steps_ + steps_to_unwind;
+  while (left() > count && steps_ < limit && (step_one() || pass_time())) {
   }
 }
 

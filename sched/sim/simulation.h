@@ -50,6 +50,11 @@ class simulation final : public simulator, public clock_source {
   void fail(std::string what) noexcept override;
   [[nodiscard]] std::string describe() const override { return settings_.name; }
 
+  // For what surrounds the tasks, such as a network.
+  /// Whose choices, so that those of the surroundings are replayed and shortened with the others.
+  [[nodiscard]] chooser& choices() noexcept { return choices_; }
+  [[nodiscard]] trace& events() noexcept { return trace_; }
+
  private:
   /// Where the clock starts: not at 0, so that a time before the start can be told.
   static constexpr nanos start_time = 1'000'000'000;
@@ -63,6 +68,8 @@ class simulation final : public simulator, public clock_source {
   bool pass_time();
   void judge_rest();
   void unwind();
+  /// Makes steps until no more tasks live than that, but not for ever.
+  void step_until_left(std::uint64_t count);
   void give_up_tasks();
   void note_run(const processor& self, std::uint64_t before);
 
@@ -76,6 +83,7 @@ class simulation final : public simulator, public clock_source {
   std::vector<bool> asleep_;
   std::vector<bool> woken_;  // asleep, and its token was taken
   std::vector<unsigned> able_;
+  const task* main_ = nullptr;  // while it runs
   bool main_ended_ = false;
   bool unwinding_ = false;
   std::string failure_;
