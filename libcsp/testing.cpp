@@ -1,5 +1,6 @@
 #include <libcsp/testing.h>
 
+#include "netio/sim/simulated_network.h"
 #include "sched/base/tls.h"
 #include "sched/park.h"
 #include "sched/processor_count.h"
@@ -58,6 +59,7 @@ search_strategy strategy_for(std::uint64_t seed, strategy wanted) {
 simulation_result run(const detail::simulation_settings& settings, detail::chooser& choices,
                       const std::function<void()>& body, source_location site) {
   detail::simulation simulated(settings, choices);
+  const detail::sim::simulated_network network(simulated);
   struct frame_type {
     const std::function<void()>& body;
     detail::simulation& simulated;
@@ -65,6 +67,7 @@ simulation_result run(const detail::simulation_settings& settings, detail::choos
   const detail::simulation_outcome outcome = simulated.run(
       [](void* argument) noexcept {
         const frame_type& here = *static_cast<frame_type*>(argument);
+        detail::this_processor()->current()->host = 0;  // what it spawns inherits it
         try {
           here.body();
         } catch (const canceled&) {

@@ -7,7 +7,9 @@
 //   virtual time; std::chrono's clocks do not.
 // - tasks come in each other's way where they use what they share: channels, locks, wait groups, spawning. Plain
 //   variables are not watched; csp::testing::point() is a place for others where there is none.
-// - csp::blocking runs its function in place. A wait for a real file descriptor is refused, and fails the simulation.
+// - csp::blocking runs its function in place.
+// - csp::net works, over a network of the simulation's own: <libcsp/testing_network.h>. What needs the outside world is
+//   refused, and fails the simulation: a wait for a real file descriptor, csp::signals, the system's resolver.
 // - other threads have no part in it.
 #pragma once
 

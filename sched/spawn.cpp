@@ -97,10 +97,13 @@ void scheduler_core::initialize(task& fresh, const spawn_options& options, std::
 void scheduler_core::submit(task& fresh) {
   processor* const here = this_processor();
   if (here != nullptr && &here->core() == this && here->current() != nullptr) [[likely]] {
-    here->submit(fresh);
     if (here->is_simulated()) [[unlikely]] {
+      fresh.host = here->current()->host;
+      here->submit(fresh);
       here->interleave();
+      return;
     }
+    here->submit(fresh);
     return;
   }
   processor* const home = fresh.home;

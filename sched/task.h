@@ -86,6 +86,7 @@ struct task : waiter {
   relaxed<const char*> site_file;
   relaxed<const char*> site_function;
   relaxed<unsigned> site_line;
+  std::uint32_t host = 0;  // in a simulation with a network: the host that it runs on; its spawner's
   relaxed<scheduler_core*> listed_core;
   relaxed<std::uint32_t> waiting_since;  // coarse: the scheduler's monitor ticks
   std::array<relaxed<std::uint64_t>, 4> name;

@@ -198,6 +198,9 @@ void simulation::judge_rest() {
   if (!core_.all_ended()) {
     fail("the main task has ended and left these behind:\n" + format_tasks(&core_));
   }
+  if (timer* const events = network_events(); events != nullptr && events->heap != nullptr) {
+    static_cast<void>(events->heap->disarm(*events));
+  }
   for (unsigned at = 0; at < settings_.processors; ++at) {
     if (core_.at(at).timers.earliest() != never) {
       fail("the main task has ended and left a timer armed (a csp::ticker that was not destroyed?)");

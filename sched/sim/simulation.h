@@ -51,6 +51,11 @@ class simulation final : public simulator, public clock_source {
   void fail(std::string what) noexcept override;
   [[nodiscard]] std::string describe() const override { return settings_.name; }
 
+  // For what surrounds the tasks, such as a network.
+  /// Whose choices, so that those of the surroundings are replayed and shortened with the others.
+  [[nodiscard]] chooser& choices() noexcept { return choices_; }
+  [[nodiscard]] trace& events() noexcept { return trace_; }
+
  private:
   /// Where the clock starts: not at 0, so that a time before the start can be told.
   static constexpr nanos start_time = 1'000'000'000;
