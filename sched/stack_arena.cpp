@@ -50,7 +50,7 @@ stack_arena::~stack_arena() {
 
 bool stack_arena::try_reserve(unsigned cls, std::size_t count) noexcept {
   shelf& s = shelves_[cls];
-  const std::lock_guard hold(s.lock);
+  const thread_mutex_guard hold(s.lock);
   if (count > std::numeric_limits<std::uint32_t>::max()) return false;  // also keeps the sums below from wrapping
   if (s.credits + count > s.ranges && !grow(cls, s.credits + count - s.ranges)) return false;
   s.credits += count;
@@ -63,7 +63,7 @@ void stack_arena::reserve(unsigned cls, std::size_t count) {
 
 void stack_arena::unreserve(unsigned cls, std::size_t count) noexcept {
   shelf& s = shelves_[cls];
-  const std::lock_guard hold(s.lock);
+  const thread_mutex_guard hold(s.lock);
   s.credits -= count;
 }
 
@@ -110,7 +110,7 @@ bool stack_arena::publish(unsigned cls, std::byte* base, std::size_t stacks) noe
   shelf& s = shelves_[cls];
   slab* fresh = nullptr;
   {
-    const std::lock_guard hold(slabs_lock_);
+    const thread_mutex_guard hold(slabs_lock_);
     const std::size_t count = slab_count_.load(std::memory_order_relaxed);  // written under this lock only
     if (count == slabs_.size()) return false;
     fresh = &slabs_[count];
@@ -156,7 +156,7 @@ unsigned stack_arena::carve_or_take(unsigned cls, stack_block** out, unsigned co
   std::byte* base = nullptr;
   std::uint32_t index = 0;
   {
-    const std::lock_guard hold(s.lock);
+    const thread_mutex_guard hold(s.lock);
     unsigned taken = 0;
     while (taken < count && s.idle != nullptr) {
       out[taken++] = s.idle;
@@ -182,7 +182,7 @@ void stack_arena::give(unsigned cls, stack_block* const* blocks, unsigned count)
   if (count == 0) return;
   for (unsigned i = 1; i < count; ++i) blocks[i]->next = blocks[i - 1];  // outside the lock: these may be cold
   shelf& s = shelves_[cls];
-  const std::lock_guard hold(s.lock);
+  const thread_mutex_guard hold(s.lock);
   blocks[0]->next = s.idle;
   s.idle = blocks[count - 1];
   s.idle_count += count;
@@ -208,7 +208,7 @@ stack_arena_statistics stack_arena::statistics() noexcept {
   stack_arena_statistics sum;
   for (unsigned cls = 0; cls < stack_class_count; ++cls) {
     shelf& s = shelves_[cls];
-    const std::lock_guard hold(s.lock);
+    const thread_mutex_guard hold(s.lock);
     sum.ranges += s.ranges;
     sum.mapped_bytes += s.ranges * stack_class_size(cls);
     sum.credits += s.credits;
