@@ -45,6 +45,14 @@ class shared_queues {
     }
   }
 
+  // A processor that searches already has found work somewhere, and computes for ever; but first it spawns a task.
+  void begin_search() { model::check(idle_.try_begin_search(processors_), "the first searcher is refused"); }
+  void find_work() {
+    if (idle_.end_search()) {
+      wake_one();
+    }
+  }
+
   // Until it has run one task.
   void run_processor(sleeper& self) {
     self.entry.self = reinterpret_cast<processor*>(&self);
@@ -90,8 +98,7 @@ class shared_queues {
   }
 
   void sleep(sleeper& self) {
-    const bool everything = self.searching || processors_ == 1;
-    idle_.park(self.entry, self.searching);
+    const bool everything = idle_.park(self.entry, self.searching);
     self.searching = false;
     asymmetric_fence::heavy();
     if (!everything || (ready_outside_.size() == 0 && injected_.load(std::memory_order_acquire) == 0)) {
@@ -133,6 +140,30 @@ struct submit_and_sleep {
   void finish() {}
 };
 
+// One finds work, and there is more; another one, who may not search beside it, goes to sleep meanwhile.
+template <how How>
+struct find_and_sleep {
+  static constexpr unsigned threads = How == how::by_processor ? 2 : 3;
+  task spawned;
+  sleeper other;
+  shared_queues queues{2};
+
+  find_and_sleep() { queues.begin_search(); }
+  void run(unsigned thread) {
+    if (thread == 0) {
+      queues.run_processor(other);
+    } else if (How == how::by_processor) {
+      queues.find_work();
+      queues.submit_from_processor(spawned);
+    } else if (thread == 1) {
+      queues.find_work();
+    } else {
+      queues.submit(spawned, How == how::spawned);
+    }
+  }
+  void finish() {}
+};
+
 using alone = submit_and_sleep<1, how::made_ready>;
 using spawned = submit_and_sleep<1, how::spawned>;
 using beside_another = submit_and_sleep<1, how::by_processor>;
@@ -144,17 +175,22 @@ TEST_CASE("idle: nobody sleeps over a task") {
   CHECK(model::passes<alone>("idle: made ready from outside, one processor"));
   CHECK(model::passes<spawned>("idle: spawned from outside, one processor"));
   CHECK(model::passes<beside_another>("idle: by another processor"));
-  CHECK(model::passes<two>("idle: two tasks, two processors"));
+  CHECK(model::passes<find_and_sleep<how::by_processor>>("idle: one finds work and spawns, another goes to sleep"));
+  if (model::bound() > 1) {
+    CHECK(model::passes<find_and_sleep<how::made_ready>>("idle: one finds work, another goes to sleep, a third submits"));
+    CHECK(model::passes<two>("idle: two tasks, two processors"));
+  }
 }
 
 TEST_CASE("idle: mutants are caught") {
   using model::mistake;
   constexpr const char* source = "sched/idle.cpp";
   constexpr const char* callers = "test/model/idle_test.cpp";
-  CHECK(model::catches<alone>("idle", {callers, "    full_fence();", mistake::relax}));
-  CHECK(model::catches<alone>("idle", {callers, "    asymmetric_fence::heavy();", mistake::relax}));
-  CHECK(model::catches<beside_another>("idle", {callers, "    asymmetric_fence::light();", mistake::relax}));
-  CHECK(model::catches<alone>("idle", {source, "word_.fetch_add(one_parked - (searched ? 1U : 0U)", mistake::omit}));
-  CHECK(model::catches<two>("idle", {source, "return searching(word_.fetch_sub(1", mistake::tear}));
-  CHECK(model::catches<two>("idle", {source, "!word_.compare_exchange_weak(word, word - one_parked + 1", mistake::tear}));
+  CHECK(model::catches<alone>("idle", {callers, "full_fence();", mistake::relax, 1}));
+  CHECK(model::catches<alone>("idle", {callers, "asymmetric_fence::heavy();", mistake::relax, 1}));
+  CHECK(model::catches<beside_another>("idle", {callers, "asymmetric_fence::light();", mistake::relax, 1}));
+  CHECK(model::catches<alone>("idle", {source, "word_.fetch_add(one_parked - leaving", mistake::omit}));
+  using spawning = find_and_sleep<how::by_processor>;
+  CHECK(model::catches<spawning>("idle", {source, "return searching(word_.fetch_add(one_parked - leaving", mistake::tear}));
+  CHECK(model::catches<spawning>("idle", {source, "return searching(word_.fetch_sub(1", mistake::omit}));
 }
