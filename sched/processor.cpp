@@ -375,9 +375,8 @@ bool processor::begin_sleep() noexcept {
   scheduler_core& owner = core();
   count.sleeps.add(1);
   sleeping.set(true);
-  // Only the last searcher, or a lone processor, answers for what lies in the shared queues; see idle.h.
-  const bool everything = searching_ || owner.active() == 1;
-  owner.idle.park(idle_, searching_);
+  // Who leaves no searcher behind answers for what lies in the shared queues; see idle.h.
+  const bool everything = owner.idle.park(idle_, searching_);
   searching_ = false;
   // Pairs with the fences of submitters: they see us parked, or we see their task. Submitters in other processors use a
   // light fence; when there are none (a spare's thread starts after it was counted), a plain one does.

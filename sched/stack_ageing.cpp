@@ -34,7 +34,7 @@ bool stack_arena::settled(const shelf& s, unsigned cls) noexcept {
 nanos stack_arena::next_ageing() noexcept {
   for (unsigned cls = 0; cls < stack_class_count; ++cls) {
     shelf& s = shelves_[cls];
-    const std::lock_guard hold(s.lock);
+    const thread_mutex_guard hold(s.lock);
     if (!settled(s, cls)) return ageing_due_.load(std::memory_order_relaxed);
   }
   return never;
@@ -55,7 +55,7 @@ void stack_arena::age_class(unsigned cls) noexcept {
   shelf& s = shelves_[cls];
   bool renewal_due = false;
   {
-    const std::lock_guard hold(s.lock);
+    const thread_mutex_guard hold(s.lock);
     s.peaks[s.round] = s.peak;
     s.round = (s.round + 1) % rounds_remembered;
     s.peak = s.in_use();
@@ -66,7 +66,7 @@ void stack_arena::age_class(unsigned cls) noexcept {
   for (;;) {
     std::size_t count = 0;
     {
-      const std::lock_guard hold(s.lock);
+      const thread_mutex_guard hold(s.lock);
       const std::size_t keep = std::max<std::size_t>(stack_batch(cls), s.mark > s.in_use() ? s.mark - s.in_use() : 0);
       if (s.idle_count <= keep) break;
       count = pop_coldest(s, std::min(s.idle_count - keep, batch_.size()));
@@ -109,7 +109,7 @@ void stack_arena::release(unsigned cls, std::size_t count) noexcept {
     release_pages(ranges[begin].base + memory_page_size(), ranges[end - 1].base + size);
   }
   shelf& s = shelves_[cls];
-  const std::lock_guard hold(s.lock);
+  const thread_mutex_guard hold(s.lock);
   stack_slab* slab = s.slabs;
   for (std::size_t i = 0; i < count; ++i) {
     const auto holds = [&](const stack_slab* candidate) {
@@ -136,7 +136,7 @@ void stack_arena::release(unsigned cls, std::size_t count) noexcept {
 // Under the ageing lock only: each slab takes the class lock for itself.
 void stack_arena::renew(unsigned cls) noexcept {
   shelf& s = shelves_[cls];
-  const std::lock_guard hold(s.lock);
+  const thread_mutex_guard hold(s.lock);
   for (stack_slab** link = &s.slabs; *link != nullptr;) {
     stack_slab& slab = **link;
     if (slab.taken == 0 && s.ranges - slab.stacks >= s.credits) {

@@ -32,7 +32,7 @@ stack_arena::~stack_arena() {
 
 bool stack_arena::try_reserve(unsigned cls, std::size_t count) noexcept {
   shelf& s = shelves_[cls];
-  const std::lock_guard hold(s.lock);
+  const thread_mutex_guard hold(s.lock);
   if (count > std::numeric_limits<std::uint32_t>::max()) return false;  // also keeps the sums below from wrapping
   if (s.credits + count > s.ranges && !grow(cls, s.credits + count - s.ranges)) return false;
   s.credits += count;
@@ -45,7 +45,7 @@ void stack_arena::reserve(unsigned cls, std::size_t count) {
 
 void stack_arena::unreserve(unsigned cls, std::size_t count) noexcept {
   shelf& s = shelves_[cls];
-  const std::lock_guard hold(s.lock);
+  const thread_mutex_guard hold(s.lock);
   s.credits -= count;
 }
 
@@ -152,7 +152,7 @@ unsigned stack_arena::carve_or_take(unsigned cls, stack_block** out, unsigned co
     bare_range range{};
     bool found = false;
     {
-      const std::lock_guard hold(s.lock);
+      const thread_mutex_guard hold(s.lock);
       unsigned taken = 0;
       while (taken < count && s.idle != nullptr) {
         out[taken++] = s.idle;
@@ -169,7 +169,7 @@ unsigned stack_arena::carve_or_take(unsigned cls, stack_block** out, unsigned co
       *out = carve(cls, range);
       return 1;
     }
-    const std::lock_guard released(ageing_lock_);  // the last ones are just being released
+    const thread_mutex_guard released(ageing_lock_);  // the last ones are just being released
   }
 }
 
@@ -181,7 +181,7 @@ void stack_arena::give(unsigned cls, stack_block* const* blocks, unsigned count)
   }
   blocks[count - 1]->previous = nullptr;
   shelf& s = shelves_[cls];
-  const std::lock_guard hold(s.lock);
+  const thread_mutex_guard hold(s.lock);
   blocks[0]->next = s.idle;
   (s.idle != nullptr ? s.idle->previous : s.coldest) = blocks[0];
   s.idle = blocks[count - 1];
@@ -197,7 +197,7 @@ stack_block* stack_arena::lookup(const void* address) noexcept {
 stack_arena_statistics stack_arena::statistics() noexcept {
   stack_arena_statistics sum;
   for (shelf& s : shelves_) {
-    const std::lock_guard hold(s.lock);
+    const thread_mutex_guard hold(s.lock);
     for (const stack_slab* at = s.slabs; at != nullptr; at = at->next) sum.mapped_bytes += at->mapped_bytes();
     sum.ranges += s.ranges;
     sum.credits += s.credits;

@@ -71,7 +71,7 @@ stack_block* stack_header_at(std::byte* base, unsigned cls, std::uint32_t index)
 }
 
 stack_slab* stack_slab_table::publish(unsigned cls, std::byte* base, std::size_t stacks) noexcept {
-  const std::lock_guard hold(lock_);
+  const thread_mutex_guard hold(lock_);
   const std::size_t count = count_.load(std::memory_order_relaxed);  // written under this lock only
   const auto free_slot =
       std::find_if(slots_.begin(), slots_.begin() + static_cast<std::ptrdiff_t>(count),
@@ -95,7 +95,7 @@ stack_slab* stack_slab_table::publish(unsigned cls, std::byte* base, std::size_t
 }
 
 void stack_slab_table::retire(stack_slab& gone) noexcept {
-  const std::lock_guard hold(lock_);
+  const thread_mutex_guard hold(lock_);
   const std::uint64_t edition = gone.extent.load(std::memory_order_relaxed) / one_edition;
   // Before the slot's next address: who sees that one by [SL2] sees that this slab has gone.
   gone.extent.store(edition * one_edition, std::memory_order_release);

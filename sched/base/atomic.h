@@ -18,6 +18,7 @@ namespace csp::inline v0::detail {
 template <class T>
 using atomic = std::atomic<T>;
 using thread_mutex = std::mutex;  // blocks the thread; a csp::mutex blocks a task
+using thread_mutex_guard = std::lock_guard<std::mutex>;
 
 }  // namespace csp::inline v0::detail
 #endif

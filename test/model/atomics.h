@@ -186,6 +186,20 @@ class mutex {
   std::uint64_t word_ = 0;
 };
 
+class [[nodiscard]] mutex_guard {
+ public:
+  explicit mutex_guard(mutex& held, CSP_MODEL_SITE) noexcept : held_(held), where_(CSP_MODEL_HERE) {
+    held_.lock(file, line, function);
+  }
+  ~mutex_guard() { held_.unlock(where_.file, where_.line, where_.function); }
+  mutex_guard(const mutex_guard&) = delete;
+  mutex_guard& operator=(const mutex_guard&) = delete;
+
+ private:
+  mutex& held_;
+  const site where_;
+};
+
 }  // namespace model
 
 namespace csp::inline v0::detail {
@@ -193,6 +207,7 @@ namespace csp::inline v0::detail {
 template <class T>
 using atomic = ::model::atomic<T>;
 using thread_mutex = ::model::mutex;
+using thread_mutex_guard = ::model::mutex_guard;
 
 inline void cpu_relax(CSP_MODEL_SITE) noexcept {
   if (!::model::locks_may_sleep) {
