@@ -112,7 +112,9 @@ bool watcher::is_stuck(processor& subject, sample& seen, nanos now, bool& attend
 
 void watcher::tell_of_futex_wait(const processor& subject, sample& seen, nanos now) {
   task* const running = subject.current();
-  if (seen.told || running == nullptr || now - seen.since < long_futex_wait ||
+  // A thread that has computed meanwhile is only just now in a futex wait.
+  const bool waited = subject.thread_cpu_time() - seen.cpu_time < (now - seen.since) / 2;
+  if (seen.told || running == nullptr || now - seen.since < long_futex_wait || !waited ||
       !waits_for_futex(subject.thread_number())) {
     return;
   }
