@@ -246,8 +246,10 @@ TEST_CASE("stack sources: an overflow of a stack on the heap is named at the end
       csp::go({.name = "damages", .stack_size = 64 * 1024, .stacks = stacks}, [] {
         // What a slight overflow does: the lowest page is no memory for frames.
         char here = 0;
-        char* volatile from = &here;  // the compiler is not to know
+        char* from = &here;
+        asm volatile("" : "+r"(from)::"memory");  // the compiler is not to know, nor to leave the store out
         std::memset(from - 61 * 1024, 0x5a, 64);
+        asm volatile("" ::"r"(from) : "memory");
       });
       csp::sleep_for(std::chrono::hours(1));
     });
