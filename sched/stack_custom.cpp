@@ -28,7 +28,8 @@ stack_block* make_custom_stack(const stack_source& source, std::size_t size) {
   block->guard = memory.guarded ? stack_guard_kind::protection : stack_guard_kind::canary;
   block->source = source;
   block->memory = memory;
-  if (!memory.guarded) std::memset(memory.base, 0, memory_page_size());
+  // Fresh memory of the kernel reads as zero, and costs nothing until it is written to.
+  if (!memory.guarded && !stack_canary_intact(memory.base)) std::memset(memory.base, 0, memory_page_size());
   block->carved.store(1, std::memory_order_relaxed);  // no lookup() finds it
   return block;
 }
