@@ -4,6 +4,7 @@
 #include "sched/inspect.h"
 #include "sched/scheduler_core.h"
 #include "sched/stack_arena.h"
+#include "sched/stack_usage.h"
 
 namespace csp::inline v0 {
 
@@ -27,6 +28,14 @@ stack_figures stack_statistics() {
           sum.releases,
           sum.mappings_made,
           sum.mappings_ended};
+}
+
+std::vector<stack_use> stack_use_by_site() {
+  std::vector<stack_use> result;
+  detail::stack_usage_table::instance().for_each([&result](const detail::stack_usage& known) {
+    result.push_back({known.file, known.function, known.line, known.samples, known.deepest});
+  });
+  return result;
 }
 
 std::vector<task_info> tasks() {

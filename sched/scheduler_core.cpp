@@ -14,6 +14,7 @@
 #include <new>
 #include <optional>
 #include <stdexcept>
+#include <string_view>
 
 namespace csp::inline v0::detail {
 namespace {
@@ -44,7 +45,16 @@ void describe_running_task(char* buffer, std::size_t size) noexcept {
 }
 
 void describe_stack_owner(const void* owner, char* buffer, std::size_t size) {
-  describe_task(*static_cast<const task*>(owner), buffer, size);
+  // Without the word "task", which the message has.
+  char text[512];
+  describe_task(*static_cast<const task*>(owner), text, sizeof text);
+  constexpr std::size_t word = std::string_view("task ").size();
+  std::snprintf(buffer, size, "%s", text + word);
+}
+
+const stack_block* stack_of_running_task() noexcept {
+  const processor* const here = this_processor();
+  return here != nullptr && here->current() != nullptr ? here->current()->stack : nullptr;
 }
 
 }  // namespace
@@ -98,6 +108,7 @@ void scheduler_core::start(const core_settings& settings) {
   settings_ = settings;
   set_context_describer(describe_running_task);
   set_stack_owner_describer(describe_stack_owner);
+  set_running_stack_finder(stack_of_running_task);
   install_stack_overflow_handler();
   outside_spawned_.set(0);
   outside_abandoned_.set(0);

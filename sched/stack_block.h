@@ -22,6 +22,7 @@ struct alignas(64) stack_block {
   std::uint32_t class_index = 0;
   stack_guard_kind guard = stack_guard_kind::canary;
   atomic<std::uint8_t> carved{0};  // last field written by a carve: lookup() trusts the block
+  bool measured = false;           // its task's depth is recorded when it ends (stack_usage.h)
 
   // Lowest address that frames may use, and how many bytes there are.
   std::byte* usable_bottom() const noexcept { return base + memory_page_size(); }

@@ -48,6 +48,8 @@ class stack_pool {
     stack_block* const block = m.count != 0 ? m.slots[--m.count] : refill(cls);
     sanitizer::observe(block);
     sanitizer::unpoison(block->usable_bottom(), block->usable_size());
+    if (--until_measured_ == 0) [[unlikely]]
+      measure(*block);
     return block;
   }
 
@@ -80,9 +82,16 @@ class stack_pool {
   stack_block* refill(unsigned cls) noexcept;
   void spill(stack_block* block) noexcept;
   void give_back(unsigned cls, std::uint32_t count) noexcept;
+  void measure(stack_block& block) noexcept;
+
+  // Takes from one measurement to the next: some microseconds each, so less than 10 ns a take. A prime, so that a
+  // program's own rhythm does not hide a spawn site. The first comes soon, so that a short program shows something.
+  static constexpr std::uint32_t takes_a_measurement = 509;
+  static constexpr std::uint32_t takes_before_first = 5;
 
   stack_arena& arena_;
-  std::array<magazine, stack_class_count> magazines_;
+  std::uint32_t until_measured_ = takes_before_first;
+  std::array<magazine, custom_stack_class + 1> magazines_;
 };
 
 }  // namespace csp::inline v0::detail
