@@ -1,6 +1,8 @@
 #include <libcsp/sync.h>
 
 #include "sched/base/fatal.h"
+#include "sched/scheduler_core.h"
+#include "sched/simulator.h"
 #include "sched/wait_list.h"
 
 namespace csp::inline v0 {
@@ -42,11 +44,17 @@ void mutex::lock_slowly() {
     starving_ = starving_ || vain >= wakes_in_vain;
     detail::exclusive_wait request{waiters_, lock_, node, wait_kind::mutex, false};
     request.at_front = vain != 0;
-    static_cast<void>(detail::wait_exclusive(request));
+    const wake_reason reason = detail::wait_exclusive(request);
     if (node.slot == &ownership_mark) {
       return;
     }
     lock_.lock();
+    if (reason == wake_reason::canceled) [[unlikely]] {
+      // The end of a simulation that has failed: nobody gives the mutex back any more, and all who wait get it.
+      take();
+      lock_.unlock();
+      return;
+    }
     woken_ = false;
     if (owner_ == nullptr) {
       take();
@@ -74,8 +82,13 @@ waiter* mutex::pass_on() noexcept {
   return waiters_.pop_winner()->owner;
 }
 
-void mutex::die_of_unlock() noexcept {
-  detail::fatal("csp::mutex: unlocked by a task or thread that does not hold it");
+void mutex::refuse_unlock() noexcept {
+  constexpr const char* text = "csp::mutex: unlocked by a task or thread that does not hold it";
+  const detail::processor* const here = detail::this_processor();
+  if (here == nullptr || !here->is_simulated()) {
+    detail::fatal(text);
+  }
+  here->core().settings().simulated->fail(text);
 }
 
 // --- condition_variable

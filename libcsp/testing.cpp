@@ -1,5 +1,6 @@
 #include <libcsp/testing.h>
 
+#include "netio/sim/simulated_network.h"
 #include "sched/base/tls.h"
 #include "sched/park.h"
 #include "sched/processor_count.h"
@@ -10,6 +11,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <optional>
 
 namespace csp::inline v0::testing {
@@ -57,6 +59,7 @@ search_strategy strategy_for(std::uint64_t seed, strategy wanted) {
 simulation_result run(const detail::simulation_settings& settings, detail::chooser& choices,
                       const std::function<void()>& body, source_location site) {
   detail::simulation simulated(settings, choices);
+  const detail::sim::simulated_network network(simulated);
   struct frame_type {
     const std::function<void()>& body;
     detail::simulation& simulated;
@@ -64,6 +67,7 @@ simulation_result run(const detail::simulation_settings& settings, detail::choos
   const detail::simulation_outcome outcome = simulated.run(
       [](void* argument) noexcept {
         const frame_type& here = *static_cast<frame_type*>(argument);
+        detail::this_processor()->current()->host = 0;  // what it spawns inherits it
         try {
           here.body();
         } catch (const canceled&) {
@@ -90,8 +94,12 @@ simulation_result replay_schedule(std::uint64_t seed, const schedule& choices, c
   return run(checked(seed, options), replayed, body, site);
 }
 
+/// White space does not count: a test framework may have broken the line that told the schedule.
 schedule parsed(std::string_view text) {
-  auto result = schedule::parse(text);
+  std::string dense;
+  std::copy_if(text.begin(), text.end(), std::back_inserter(dense),
+               [](char each) { return std::string_view(" \t\n").find(each) == std::string_view::npos; });
+  auto result = schedule::parse(dense);
   if (!result) {
     throw std::invalid_argument("csp::testing: '" + std::string(text) + "' is not a schedule");
   }
@@ -144,7 +152,7 @@ std::uint64_t seeds_wanted(const exploration_options& options) {
 
 [[noreturn]] void throw_failure(std::uint64_t seed, const simulation_result& result) {
   throw simulation_failure(result.failure + "\n  in " + name_of(seed) + " after " + std::to_string(result.steps) +
-                               " steps; replay: CSP_SIM_SEED=" + std::to_string(seed) + "/" + result.schedule,
+                               " steps\n  replay: CSP_SIM_SEED=" + std::to_string(seed) + "/" + result.schedule,
                            seed, result);
 }
 

@@ -7,7 +7,9 @@
 //   virtual time; std::chrono's clocks do not.
 // - tasks come in each other's way where they use what they share: channels, locks, wait groups, spawning. Plain
 //   variables are not watched; csp::testing::point() is a place for others where there is none.
-// - csp::blocking runs its function in place. A wait for a real file descriptor is refused, and fails the simulation.
+// - csp::blocking runs its function in place.
+// - csp::net works, over a network of the simulation's own: <libcsp/testing_network.h>. What needs the outside world is
+//   refused, and fails the simulation: a wait for a real file descriptor, csp::signals, the system's resolver.
 // - other threads have no part in it.
 #pragma once
 
@@ -63,7 +65,9 @@ struct [[nodiscard]] simulation_result {
 
 /// Runs `body` as the main task of a simulation with the choices of `seed`. When it has ended, nothing may be left: no
 /// task that waits, no timer. Blocks the calling plain thread. What `body` refers to must stay until it returns; it is
-/// called once. After a failure all tasks are cancelled and unwound; those that wait for a lock are given up.
+/// called once. After a failure all tasks are cancelled and unwound, the main task after the others, so that these
+/// may refer to its frames; then the mutexes that nobody gives back go to all who wait for them. What does not end even
+/// so, in a csp::shield, is given up with its stack.
 /// \throws std::logic_error inside a task; std::invalid_argument for bad options; std::bad_alloc
 CSP_API simulation_result simulate(std::uint64_t seed, const simulation_options& options,
                                    const std::function<void()>& body,

@@ -1,5 +1,6 @@
 #include "netio/io.h"
 
+#include "netio/network.h"
 #include "netio/real.h"
 #include "sched/base/tls.h"
 #include "sched/processor.h"
@@ -11,15 +12,30 @@
 
 namespace csp::inline v0::detail {
 
+void io_operation::find_entry() noexcept {
+  if (is_simulated(fd_)) {
+    network* const net = network_of_caller();
+    entry_ = net != nullptr ? net->at(fd_) : nullptr;
+    return;
+  }
+  poller_ = netpoller::of_caller();
+  entry_ = poller_ != nullptr ? poller_->at(fd_) : nullptr;
+}
+
 io_place io_operation::prepare() noexcept {
-  if (entry_ == nullptr) {
-    if (const processor* const here = this_processor(); here != nullptr && here->is_simulated()) {
-      here->core().settings().simulated->fail("a wait for file descriptor " + std::to_string(fd_) +
-                                              ": there is no real I/O in a simulation");
-      errno = ENOTSUP;
+  if (is_simulated(fd_)) {
+    if (entry_ == nullptr) {
+      errno = EBADF;
       return io_place::nowhere;
     }
-    return io_place::thread;
+    waited_ = true;
+    return io_place::poller;
+  }
+  if (entry_ == nullptr) {
+    const bool refused =
+        refuse_in_simulation(std::string("a wait to ") + (way_ == io_direction::read ? "read" : "write") +
+                             " at file descriptor " + std::to_string(fd_));
+    return refused ? io_place::nowhere : io_place::thread;
   }
   const std::error_code error = poller_->watch(fd_, *entry_, way_, options_.foreign);
   if (!error) {

@@ -19,7 +19,7 @@ bool idle_set::end_search() noexcept {
   return searching(word_.fetch_sub(1, std::memory_order_seq_cst)) == 1;
 }
 
-void idle_set::park(idle_entry& entry, bool searched) noexcept {
+bool idle_set::park(idle_entry& entry, bool searched) noexcept {
   const spinlock_guard guard(lock_);
   entry.previous = nullptr;
   entry.next = first_;
@@ -29,7 +29,8 @@ void idle_set::park(idle_entry& entry, bool searched) noexcept {
   first_ = &entry;
   entry.listed = true;
   // [ID2] seq_cst, and the caller's heavy fence follows: pairs with the fence of a submitter.
-  word_.fetch_add(one_parked - (searched ? 1U : 0U), std::memory_order_seq_cst);
+  const std::uint32_t leaving = searched ? 1 : 0;
+  return searching(word_.fetch_add(one_parked - leaving, std::memory_order_seq_cst)) == leaving;
 }
 
 bool idle_set::leave(idle_entry& entry) noexcept {

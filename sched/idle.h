@@ -5,8 +5,9 @@
 //   sleep:  enter the list (parked + 1, and searching - 1 for a searcher, in one RMW), heavy fence, look at every queue
 //           again, sleep.
 // So either the submitter sees the sleeper, or the sleeper sees the task. A searcher that finds work and was the last
-// one wakes another; a searcher that gives up looks again after it has left the count. The submitter inside a
-// processor uses a light fence, for the sleeper's is heavy.
+// one wakes another; whoever parks while nobody searches looks again, for a submitter may have met neither a searcher nor
+// a sleeper; who parks beside a searcher leaves that to it. The submitter inside a processor uses a light fence, for the
+// sleeper's is heavy.
 #pragma once
 
 #include "sched/base/atomic.h"
@@ -41,8 +42,9 @@ class idle_set {
   /// Stops searching with work in hand; true when it was the last searcher, who must call take_to_wake().
   [[nodiscard]] bool end_search() noexcept;
 
-  /// Lists a processor as parked; `searched`: it stops searching by the same step.
-  void park(idle_entry& entry, bool searched) noexcept;
+  /// Lists a processor as parked; `searched`: it stops searching by the same step. True when nobody searches now: then
+  /// the caller, after its fence, must look at every queue.
+  [[nodiscard]] bool park(idle_entry& entry, bool searched) noexcept;
 
   /// Takes a processor off the list; false when a waker took it first, and then it starts as a searcher.
   [[nodiscard]] bool leave(idle_entry& entry) noexcept;

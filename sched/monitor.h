@@ -54,7 +54,9 @@ class watcher {
     nanos since = 0;     // when the switches were seen first
     nanos cpu_time = 0;  // of its thread, then
     bool stuck = false;
-    bool told = false;  // that it waits for a futex
+    bool told = false;            // that it waits for a futex
+    nanos blocked_cpu_time = -1;  // its CPU time when it was seen in a futex wait
+    nanos blocked_since = 0;      // when that was
   };
 
   void look();

@@ -276,6 +276,11 @@ task* processor::take_pinned() noexcept {
   return inbox_.pop(&item, 1) != 0 ? item : nullptr;
 }
 
+void processor::forget_line() noexcept {
+  while (take_pinned() != nullptr || take_own(true) != nullptr || take_shared() != nullptr) {
+  }
+}
+
 task* processor::choose() noexcept {
   const bool chores = budget_.get() <= 0;
   if (chores) {
@@ -370,9 +375,8 @@ bool processor::begin_sleep() noexcept {
   scheduler_core& owner = core();
   count.sleeps.add(1);
   sleeping.set(true);
-  // Only the last searcher, or a lone processor, answers for what lies in the shared queues; see idle.h.
-  const bool everything = searching_ || owner.active() == 1;
-  owner.idle.park(idle_, searching_);
+  // Who leaves no searcher behind answers for what lies in the shared queues; see idle.h.
+  const bool everything = owner.idle.park(idle_, searching_);
   searching_ = false;
   // Pairs with the fences of submitters: they see us parked, or we see their task. Submitters in other processors use a
   // light fence; when there are none (a spare's thread starts after it was counted), a plain one does.

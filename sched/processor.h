@@ -96,6 +96,8 @@ class CSP_API processor {
   void yield() noexcept;
   /// The task to run after the running one, from the own queue; null: the root must decide.
   [[nodiscard]] task* take_next() noexcept;
+  /// Takes all tasks out of line, for a simulator that has given them up. On this processor's thread, outside tasks.
+  void forget_line() noexcept;
   /// Whose stack was left last; for a simulator, after a step.
   [[nodiscard]] const task* last_left() const noexcept { return left_.get(); }
   /// Forgets the tasks in line here and the timers: nobody will run them any more. For a simulator.

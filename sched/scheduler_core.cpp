@@ -14,6 +14,7 @@
 #include <new>
 #include <optional>
 #include <stdexcept>
+#include <string_view>
 
 namespace csp::inline v0::detail {
 namespace {
@@ -44,7 +45,16 @@ void describe_running_task(char* buffer, std::size_t size) noexcept {
 }
 
 void describe_stack_owner(const void* owner, char* buffer, std::size_t size) {
-  describe_task(*static_cast<const task*>(owner), buffer, size);
+  // Without the word "task", which the message has.
+  char text[512];
+  describe_task(*static_cast<const task*>(owner), text, sizeof text);
+  constexpr std::size_t word = std::string_view("task ").size();
+  std::snprintf(buffer, size, "%s", text + word);
+}
+
+const stack_block* stack_of_running_task() noexcept {
+  const processor* const here = this_processor();
+  return here != nullptr && here->current() != nullptr ? here->current()->stack : nullptr;
 }
 
 }  // namespace
@@ -98,6 +108,7 @@ void scheduler_core::start(const core_settings& settings) {
   settings_ = settings;
   set_context_describer(describe_running_task);
   set_stack_owner_describer(describe_stack_owner);
+  set_running_stack_finder(stack_of_running_task);
   install_stack_overflow_handler();
   outside_spawned_.set(0);
   outside_abandoned_.set(0);
@@ -225,13 +236,13 @@ void scheduler_core::stop() {
   running_.store(false, std::memory_order_release);
 }
 
-void scheduler_core::cancel_all() noexcept {
+void scheduler_core::cancel_all(const task* spared) noexcept {
   stopping_.store(true, std::memory_order_seq_cst);
   // Pairs with the light fence in initialize(): a new task sees that we stop, or is seen here.
   asymmetric_fence::heavy();
   cell_arena& cells = cell_arena::instance();
-  cells.for_each_live([this](task& subject, std::uint32_t generation) {
-    if (subject.listed_core.get() == this) {
+  cells.for_each_live([this, spared](task& subject, std::uint32_t generation) {
+    if (subject.listed_core.get() == this && &subject != spared) {
       request_cancel(subject, generation);
     }
   });
@@ -266,7 +277,7 @@ bool scheduler_core::attach(poller& source) noexcept {
 // --- idle, end, deadlock
 // ----------------------------------------------------------------------------------------------
 
-bool scheduler_core::all_ended() const noexcept {
+std::uint64_t scheduler_core::living() const noexcept {
   // Ends are summed before spawns: if the sums agree, no task lived when the first sum was complete.
   const unsigned slots = active();
   std::uint64_t finished = outside_abandoned_.get();
@@ -278,7 +289,7 @@ bool scheduler_core::all_ended() const noexcept {
   for (unsigned i = 0; i < slots; ++i) {
     spawned += at(i).count.spawned.get();
   }
-  return finished == spawned;
+  return spawned - finished;
 }
 
 bool scheduler_core::stands_still() const noexcept {

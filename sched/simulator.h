@@ -8,7 +8,9 @@
 
 namespace csp::inline v0::detail {
 
+class network;
 class processor;
+struct timer;
 
 /// All by the one thread that drives the simulation.
 class CSP_API simulator {
@@ -30,6 +32,22 @@ class CSP_API simulator {
 
   /// Which simulation it is, for the message of a fatal error.
   [[nodiscard]] virtual std::string describe() const = 0;
+
+  /// The simulated network (netio/network.h); null: there is none.
+  [[nodiscard]] network* net() const noexcept { return net_; }
+  /// Gives the simulation a network, or takes it away (null). `events` is the timer by which things happen in it: one
+  /// that is armed when the main task has ended is not a timer left behind.
+  void attach(network* net, timer* events) noexcept {
+    net_ = net;
+    events_ = events;
+  }
+
+ protected:
+  [[nodiscard]] timer* network_events() const noexcept { return events_; }
+
+ private:
+  network* net_ = nullptr;
+  timer* events_ = nullptr;
 };
 
 }  // namespace csp::inline v0::detail

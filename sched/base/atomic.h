@@ -1,6 +1,6 @@
 // The seam of the lock-free parts: their atomic variables, mutexes, fences and sizes, so that a checker can run the code
 // that ships under a memory model of its own (test/model). A build that defines CSP_ATOMICS_HEADER takes from there what
-// stands here, and asymmetric_fence.h; it brings its own futex.h functions and yield_thread() by linking.
+// stands here, in asymmetric_fence.h, and cpu_relax(); it brings the functions of futex.h by linking.
 #pragma once
 
 #if defined(CSP_ATOMICS_HEADER)
@@ -18,6 +18,7 @@ namespace csp::inline v0::detail {
 template <class T>
 using atomic = std::atomic<T>;
 using thread_mutex = std::mutex;  // blocks the thread; a csp::mutex blocks a task
+using thread_mutex_guard = std::lock_guard<std::mutex>;
 
 }  // namespace csp::inline v0::detail
 #endif

@@ -19,6 +19,7 @@ namespace csp::inline v0::detail {
 /// Distance that keeps two writers off one cache line on x86-64 and aarch64.
 inline constexpr std::size_t cache_line = 64;
 
+#if !defined(CSP_ATOMICS_HEADER)  // else that header has it (sched/base/atomic.h)
 /// Tells the core that this is a spin loop. Any thread.
 CSP_ALWAYS_INLINE void cpu_relax() noexcept {
 #if defined(__x86_64__)
@@ -27,5 +28,6 @@ CSP_ALWAYS_INLINE void cpu_relax() noexcept {
   asm volatile("isb" ::: "memory");
 #endif
 }
+#endif
 
 }  // namespace csp::inline v0::detail

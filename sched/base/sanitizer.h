@@ -158,6 +158,36 @@ CSP_SWITCH_INLINE void bind(fiber& target, [[maybe_unused]] void*& handle, [[may
 #endif
 }
 
+/// The memory of a stack goes back to the kernel: what bind() made for it goes too. Nobody runs on it.
+inline void destroy_handle([[maybe_unused]] void*& handle) noexcept {
+#if defined(CSP_TSAN)
+  if (handle != nullptr) {
+    __tsan_destroy_fiber(handle);
+    handle = nullptr;
+  }
+#endif
+}
+
+/// Nobody may touch [begin, begin + size) until unpoison(): AddressSanitizer reports who does.
+inline void poison([[maybe_unused]] const void* begin, [[maybe_unused]] std::size_t size) noexcept {
+#if defined(CSP_ASAN)
+  __asan_poison_memory_region(begin, size);
+#endif
+}
+inline void unpoison([[maybe_unused]] const void* begin, [[maybe_unused]] std::size_t size) noexcept {
+#if defined(CSP_ASAN)
+  __asan_unpoison_memory_region(begin, size);
+#endif
+}
+/// True when a byte is poisoned; false where nothing can be.
+[[nodiscard]] inline bool is_poisoned([[maybe_unused]] const void* address) noexcept {
+#if defined(CSP_ASAN)
+  return __asan_address_is_poisoned(address) != 0;
+#else
+  return false;
+#endif
+}
+
 /// A fiber without a stack of its own: between a task that was left and the next one, the commit runs as this.
 inline void create(fiber& target) noexcept {
   static_cast<void>(target);

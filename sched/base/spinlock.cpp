@@ -6,7 +6,7 @@ namespace csp::inline v0::detail {
 namespace {
 
 // About 2 us of pauses: longer than any critical section under a spinlock, shorter than a context switch of the OS.
-constexpr int spin_limit = CSP_SHRUNK(64, 1);
+constexpr int spin_limit = CSP_SHRUNK(64, ::model::spins);
 
 }  // namespace
 

@@ -49,7 +49,7 @@ std::optional<schedule> schedule::parse(std::string_view text) {
 }
 
 chooser::chooser(std::uint64_t seed, search_strategy strategy)
-    : random_(seed * 0x9E3779B97F4A7C15ull + 1), strategy_(strategy) {
+    : random_(seed * 0x9E3779B97F4A7C15ull + 1), surroundings_(seed * 0xD1342543DE82EF95ull + 1), strategy_(strategy) {
   if (strategy_ == search_strategy::random_walk) {
     preempt_one_in_ = 1U << (1 + random_.below(4));
     return;
@@ -168,6 +168,22 @@ bool chooser::inverts() {
   }
   // With priorities too: the order within one processor has none.
   const bool chosen = replaying() ? replay(2) != 0 : random_.below(2) != 0;
+  return note(chosen ? 1 : 0) != 0;
+}
+
+std::uint32_t chooser::draw(std::uint32_t count) {
+  if (quiet_ || count <= 1) {
+    return 0;
+  }
+  return note(replaying() ? replay(count) : surroundings_.below(count));
+}
+
+bool chooser::happens(double rate) {
+  if (quiet_ || rate <= 0) {
+    return false;
+  }
+  // 2^32: next() is as often below rate * 2^32 as the rate says.
+  const bool chosen = replaying() ? replay(2) != 0 : surroundings_.next() < rate * 4294967296.0;
   return note(chosen ? 1 : 0) != 0;
 }
 

@@ -56,6 +56,11 @@ class chooser {
   /// True when one of two queues is to be preferred against the rule.
   [[nodiscard]] bool inverts();
 
+  /// A choice of the surroundings, such as what becomes of a packet: one of [0, count), count > 0; 0 is the quiet one.
+  [[nodiscard]] std::uint32_t draw(std::uint32_t count);
+  /// The same for something that happens with a probability of `rate`; false is the quiet one.
+  [[nodiscard]] bool happens(double rate);
+
   /// What was chosen so far.
   [[nodiscard]] const schedule& chosen() const noexcept { return chosen_; }
   /// From here on every choice is the quiet one, and not noted.
@@ -75,6 +80,7 @@ class chooser {
   [[nodiscard]] std::uint32_t& priority_of(unsigned processor);
 
   random_source random_;
+  random_source surroundings_;  // apart, so that they do not change what the tasks' choices are drawn
   const search_strategy strategy_ = search_strategy::random_walk;
   const schedule* const replayed_ = nullptr;
   std::size_t next_entry_ = 0;  // of the replayed schedule

@@ -14,7 +14,7 @@ namespace csp::inline v0::detail {
 namespace {
 
 constexpr nanos millisecond = 1'000'000;
-/// Steps in which cancelled tasks have to end.
+/// Steps in which cancelled tasks have to end: first all but the main task, then that.
 constexpr std::uint64_t steps_to_unwind = 100'000;
 
 }  // namespace
@@ -62,7 +62,9 @@ simulation::~simulation() {
 
 simulation_outcome simulation::run(void (*body)(void* argument) noexcept, void* argument, source_location site) {
   spawn_detached(core_, {"main", 0, false, site}, [this, body, argument] {
+    main_ = this_processor()->current();
     body(argument);
+    main_ = nullptr;
     main_ended_ = true;
   });
   drive();
@@ -196,6 +198,9 @@ void simulation::judge_rest() {
   if (!core_.all_ended()) {
     fail("the main task has ended and left these behind:\n" + format_tasks(&core_));
   }
+  if (timer* const events = network_events(); events != nullptr && events->heap != nullptr) {
+    static_cast<void>(events->heap->disarm(*events));
+  }
   for (unsigned at = 0; at < settings_.processors; ++at) {
     if (core_.at(at).timers.earliest() != never) {
       fail("the main task has ended and left a timer armed (a csp::ticker that was not destroyed?)");
@@ -206,16 +211,44 @@ void simulation::judge_rest() {
 void simulation::unwind() {
   choices_.be_quiet();
   unwinding_ = true;
-  core_.cancel_all();
-  const std::uint64_t limit = steps_ + steps_to_unwind;
-  while (!core_.all_ended() && steps_ < limit && (step_one() || pass_time())) {
+  if (main_ != nullptr) {
+    core_.cancel_all(main_);
+    step_until_living(1, main_);
   }
+  core_.cancel_all();
+  step_until_living(0, nullptr);
   if (!core_.all_ended()) {
     give_up_tasks();
   }
 }
 
+void simulation::step_until_living(std::uint64_t tasks, const task* spared) {
+  const std::uint64_t limit = steps_ + steps_to_unwind;
+  do {
+    while (core_.living() > tasks && steps_ < limit && (step_one() || pass_time())) {
+    }
+  } while (core_.living() > tasks && steps_ < limit && end_lock_waits(spared));
+}
+
+bool simulation::end_lock_waits(const task* spared) {
+  bool any = false;
+  cell_arena::instance().for_each_live([&](task& subject, std::uint32_t) {
+    if (subject.listed_core.get() == &core_ && &subject != spared && subject.waits_for.get() == wait_kind::mutex &&
+        subject.force_wait()) {
+      any = true;
+      make_ready(subject);
+    }
+  });
+  return any;
+}
+
 void simulation::give_up_tasks() {
+  // The processors serve other schedulers later, which must not run what is in line here.
+  for (unsigned at = 0; at < settings_.processors; ++at) {
+    set_this_processor(&core_.at(at));
+    core_.at(at).forget_line();
+  }
+  set_this_processor(nullptr);
   cell_arena::instance().for_each_live([this](task& subject, std::uint32_t) {
     if (subject.listed_core.get() == &core_) {
       subject.listed_core.set(nullptr);

@@ -3,8 +3,9 @@
 // who comes first where several could, and when time passes: only when nobody can do anything else.
 //
 // A run ends when the main task has ended and nothing moves any more, when nothing can ever move again (a deadlock), at
-// the first failure, or after too many steps. What is left is then cancelled and unwound. Tasks that cannot be
-// cancelled (they wait for a mutex that nobody gives back) are given up: their stacks and cells are never used again.
+// the first failure, or after too many steps. What is left is then cancelled and unwound, the main task last: others
+// may refer to what lies in its frames. Tasks that cannot be cancelled (they wait for a mutex that nobody gives back,
+// or go round in circles) are given up: their stacks and cells are never used again.
 #pragma once
 
 #include "sched/base/clock.h"
@@ -50,6 +51,11 @@ class simulation final : public simulator, public clock_source {
   void fail(std::string what) noexcept override;
   [[nodiscard]] std::string describe() const override { return settings_.name; }
 
+  // For what surrounds the tasks, such as a network.
+  /// Whose choices, so that those of the surroundings are replayed and shortened with the others.
+  [[nodiscard]] chooser& choices() noexcept { return choices_; }
+  [[nodiscard]] trace& events() noexcept { return trace_; }
+
  private:
   /// Where the clock starts: not at 0, so that a time before the start can be told.
   static constexpr nanos start_time = 1'000'000'000;
@@ -63,6 +69,10 @@ class simulation final : public simulator, public clock_source {
   bool pass_time();
   void judge_rest();
   void unwind();
+  /// Goes on until no more than so many tasks live, or nothing moves any more, or for too long. When nothing moves, all
+  /// who wait for a mutex get it, but `spared`.
+  void step_until_living(std::uint64_t tasks, const task* spared);
+  bool end_lock_waits(const task* spared);
   void give_up_tasks();
   void note_run(const processor& self, std::uint64_t before);
 
@@ -77,6 +87,7 @@ class simulation final : public simulator, public clock_source {
   std::vector<bool> asleep_;
   std::vector<bool> woken_;  // asleep, and its token was taken
   std::vector<unsigned> able_;
+  task* main_ = nullptr;  // the main task while it is in its body
   bool main_ended_ = false;
   bool unwinding_ = false;
   std::string failure_;

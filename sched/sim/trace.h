@@ -9,7 +9,7 @@ namespace csp::inline v0::detail {
 
 class trace {
  public:
-  enum class event : std::uint8_t { ran, preempted, slept, woke, time, failed };
+  enum class event : std::uint8_t { ran, preempted, slept, woke, time, failed, network };
 
   /// Also writes each event to stderr, as a line.
   void be_verbose() noexcept { verbose_ = true; }

@@ -130,19 +130,16 @@ void execution::flush_delayed(thread& self) noexcept {
   }
 }
 
-// Waits for the thread's turn and does it.
-answer execution::in_turn(const operation& wanted, std::uint64_t initial) noexcept {
-  thread& self = threads_[current_];
-  const unsigned me = current_;
-  self.pending = wanted;
-  switch (wanted.what) {
+// Finds the variables of the pending operation.
+void execution::locate(thread& self, std::uint64_t initial) noexcept {
+  switch (self.pending.what) {
     case action::futex_wake:
-      self.queue = variable_at(queue_of(wanted.address), 0);
+      self.queue = variable_at(queue_of(self.pending.address), 0);
       break;
     case action::futex_wait:
     case action::futex_return:
-      self.variable = variable_at(wanted.address, initial);
-      self.queue = variable_at(queue_of(wanted.address), 0);
+      self.variable = variable_at(self.pending.address, initial);
+      self.queue = variable_at(queue_of(self.pending.address), 0);
       break;
     case action::fence:
     case action::light_fence:
@@ -151,9 +148,18 @@ answer execution::in_turn(const operation& wanted, std::uint64_t initial) noexce
     case action::choose:
       break;
     default:
-      self.variable = variable_at(wanted.address, initial);
+      self.variable = variable_at(self.pending.address, initial);
   }
+}
+
+// Waits for the thread's turn and does it.
+answer execution::in_turn(const operation& wanted, std::uint64_t initial) noexcept {
+  thread& self = threads_[current_];
+  const unsigned me = current_;
+  self.pending = wanted;
+  locate(self, initial);
   schedule();
+  locate(self, initial);  // its life may have ended meanwhile
   event_ = search_->length();
   age_ = 0;
   const footprint touched = footprint_of(self);
@@ -186,6 +192,7 @@ answer execution::apply(unsigned who, const operation& wanted) noexcept {
     case action::exchange: {
       const std::uint64_t old = memory_.value_of(variable, memory_.newest(variable));
       memory_.modify(who, variable, modified(wanted, old), wanted.success, event_);
+      self.seen.push_back({variable, memory_.newest(variable)});
       return {old, true};
     }
     case action::compare:

@@ -34,6 +34,16 @@ namespace model {
   return order::sequential;
 }
 
+// A scenario about the spinlock itself lets its threads sleep (CSP_MODEL_SLEEPY_LOCKS); in the others who finds a lock
+// taken waits for its release. They leave out the fence of an unlock, too, which is there for the sleepers.
+#if defined(CSP_MODEL_SLEEPY_LOCKS)
+inline constexpr bool locks_may_sleep = true;
+inline constexpr int spins = 1;
+#else
+inline constexpr bool locks_may_sleep = false;
+inline constexpr int spins = 1000;  // each of them a wait for the lock's word to change
+#endif
+
 template <class T>
 class atomic {
   static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= sizeof(std::uint64_t));
@@ -140,6 +150,14 @@ class atomic {
   alignas(sizeof(T)) T value_;
 };
 
+/// Gives way until a variable that the thread has read has changed.
+inline void give_way(const site& where) noexcept {
+  operation wanted;
+  wanted.what = action::yield;
+  wanted.where = where;
+  perform(wanted, 0);
+}
+
 inline void fence(action what, std::memory_order given, const site& where) noexcept {
   operation wanted;
   wanted.what = what;
@@ -168,6 +186,20 @@ class mutex {
   std::uint64_t word_ = 0;
 };
 
+class [[nodiscard]] mutex_guard {
+ public:
+  explicit mutex_guard(mutex& held, CSP_MODEL_SITE) noexcept : held_(held), where_(CSP_MODEL_HERE) {
+    held_.lock(file, line, function);
+  }
+  ~mutex_guard() { held_.unlock(where_.file, where_.line, where_.function); }
+  mutex_guard(const mutex_guard&) = delete;
+  mutex_guard& operator=(const mutex_guard&) = delete;
+
+ private:
+  mutex& held_;
+  const site where_;
+};
+
 }  // namespace model
 
 namespace csp::inline v0::detail {
@@ -175,6 +207,13 @@ namespace csp::inline v0::detail {
 template <class T>
 using atomic = ::model::atomic<T>;
 using thread_mutex = ::model::mutex;
+using thread_mutex_guard = ::model::mutex_guard;
+
+inline void cpu_relax(CSP_MODEL_SITE) noexcept {
+  if (!::model::locks_may_sleep) {
+    ::model::give_way(CSP_MODEL_HERE);
+  }
+}
 
 inline void full_fence(CSP_MODEL_SITE) noexcept {
   ::model::fence(::model::action::fence, std::memory_order_seq_cst, CSP_MODEL_HERE);
@@ -183,6 +222,9 @@ inline void full_fence(CSP_MODEL_SITE) noexcept {
 /// As sched/base/asymmetric_fence.h promises it, and no more: two light fences mean nothing to each other.
 struct asymmetric_fence {
   static void light(CSP_MODEL_SITE) noexcept {
+    if (!::model::locks_may_sleep && std::strcmp(function, "unlock") == 0) {
+      return;
+    }
     ::model::fence(::model::action::light_fence, std::memory_order_relaxed, CSP_MODEL_HERE);
   }
   static void heavy(CSP_MODEL_SITE) noexcept {

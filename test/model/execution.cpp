@@ -121,6 +121,12 @@ void execution::schedule() noexcept {
     switch_to(0);
     return;
   }
+  if (const unsigned repeated = search_->repeat_thread()) {
+    if (repeated != current_) {
+      switch_to(repeated);
+    }
+    return;
+  }
   thread_set enabled = 0;
   bool all_finished = true;
   std::array<footprint, most_threads> pending{};
@@ -254,11 +260,14 @@ execution::variable_slot& execution::slot_of(const void* address) noexcept {
   const auto number = reinterpret_cast<std::uintptr_t>(address);
   for (std::size_t at = (number * 0x9E3779B97F4A7C15U) >> 40;; ++at) {
     variable_slot& slot = slots_[at % slot_count];
-    if (slot.execution != number_) {
-      slot = {address, number_, 0, true, false};
+    if (slot.execution == number_ && slot.address == address) {
       return slot;
     }
-    if (slot.address == address) {
+    if (slot.execution != number_) {
+      slot = {};
+      slot.address = address;
+      slot.execution = number_;
+      slot.alive = true;
       return slot;
     }
   }
@@ -266,13 +275,27 @@ execution::variable_slot& execution::slot_of(const void* address) noexcept {
 
 void execution::begin_life(const void* address) noexcept {
   if (active_) {
-    slot_of(address) = {address, number_, 0, true, false};
+    variable_slot& slot = slot_of(address);
+    slot = {};
+    slot.address = address;
+    slot.execution = number_;
+    slot.alive = true;
+    slot.maker = current_;
+    slot.made = memory_.clock(current_, current_);
   }
 }
 
+// A destruction is like a plain write: all uses must have happened before.
 void execution::end_life(const void* address) noexcept {
-  if (active_) {
-    slot_of(address).alive = false;
+  if (!active_ || current_ == 0) {
+    return;
+  }
+  variable_slot& slot = slot_of(address);
+  slot.alive = false;
+  for (unsigned i = 1; i < most_threads; ++i) {
+    if (slot.uses[i] > memory_.clock(current_, i)) {
+      fail("an atomic variable ends its life while another thread may use it");
+    }
   }
 }
 
@@ -281,10 +304,14 @@ unsigned execution::variable_at(const void* address, std::uint64_t initial) noex
   if (!slot.alive) {
     fail("an atomic variable is used after the end of its life");
   }
+  if (slot.made > memory_.clock(current_, slot.maker)) {
+    fail("an atomic variable is used before it is known to be constructed");
+  }
   if (!slot.known) {
     slot.known = true;
     slot.variable = memory_.add_variable(initial);
   }
+  slot.uses[current_] = memory_.clock(current_, current_);
   return slot.variable;
 }
 

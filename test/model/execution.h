@@ -67,6 +67,9 @@ class execution {
     unsigned variable = 0;
     bool alive = false;
     bool known = false;
+    unsigned maker = 0;             // the thread that it began its life in, and when
+    std::uint16_t made = 0;
+    std::array<std::uint16_t, most_threads> uses{};  // the last one of each thread
   };
   struct step {
     unsigned thread;
@@ -83,10 +86,12 @@ class execution {
   [[nodiscard]] std::uint32_t cause_of_end_of_yield(const thread& each, seen_store* change) const noexcept;
   [[nodiscard]] footprint footprint_of(const thread& each) const noexcept;
   [[nodiscard]] variable_slot& slot_of(const void* address) noexcept;
+  /// The variable for an operation of the present thread. Its construction must have happened before.
   unsigned variable_at(const void* address, std::uint64_t initial) noexcept;
 
   answer perform_mutated(operation wanted, std::uint64_t initial) noexcept;
   answer perform_torn(const operation& wanted, std::uint64_t initial) noexcept;
+  void locate(thread& self, std::uint64_t initial) noexcept;
   answer in_turn(const operation& wanted, std::uint64_t initial) noexcept;
   answer apply(unsigned who, const operation& wanted) noexcept;
   answer load(unsigned who, const operation& wanted, bool may_be_old) noexcept;

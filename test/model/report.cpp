@@ -2,6 +2,7 @@
 #include "test/model/execution.h"
 
 #include <chrono>
+#include <csignal>
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
@@ -66,6 +67,29 @@ const char* describe(order how) noexcept {
 const char* shorten(const char* file) noexcept {
   const std::string_view root = CSP_SOURCE_ROOT "/";
   return std::string_view(file).starts_with(root) ? file + root.size() : file;
+}
+
+// Mutants follow pointers that are not there. The thread of the scenario that did is never resumed, so the handler need
+// not return.
+void on_fault(int) {
+  if (the_execution().current() == 0) {
+    std::signal(SIGSEGV, SIG_DFL);
+    return;
+  }
+  fail("a wild pointer is followed");
+}
+
+void watch_for_faults() {
+  static std::byte stack[64 * 1024];
+  stack_t alternate{};
+  alternate.ss_sp = stack;
+  alternate.ss_size = sizeof stack;
+  struct sigaction handling {};
+  handling.sa_handler = on_fault;
+  handling.sa_flags = SA_ONSTACK | SA_NODEFER;
+  if (::sigaltstack(&alternate, nullptr) != 0 || ::sigaction(SIGSEGV, &handling, nullptr) != 0) {
+    std::abort();
+  }
 }
 
 struct tally {
@@ -158,6 +182,7 @@ bool catches(const char* name, const scenario& what, const mutant& planted) {
     return false;
   }
   the_execution().forget_mutant();
+  watch_for_faults();
   const tally sum = explore(what, &site);
   const bool caught = sum.failed && the_execution().mutant_was_reached();
   std::printf("%s: mutant, %s `%s`: %s %" PRIu64 " interleavings%s%s\n", name, describe(planted.what), planted.text,

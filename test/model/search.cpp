@@ -90,6 +90,10 @@ unsigned search::choose_thread(thread_set enabled, const std::array<footprint, m
   return last_ = made.thread;
 }
 
+unsigned search::repeat_thread() noexcept {
+  return events_.size() + 1 < replayed_ ? last_ = path_[events_.size()].thread : 0;
+}
+
 unsigned search::choose_value(unsigned count) noexcept {
   if (redundant_) {
     return 0;

@@ -48,6 +48,8 @@ class search {
 
   /// Who goes next. `pending` are the footprints of all threads, by number.
   unsigned choose_thread(thread_set enabled, const std::array<footprint, most_threads>& pending) noexcept;
+  /// The same while nothing new is to be found; 0 from the last operation that is repeated on.
+  unsigned repeat_thread() noexcept;
   /// One of `count` values, for the operation that is about to be noted.
   unsigned choose_value(unsigned count) noexcept;
   /// The chosen thread has made its operation. `cause`: the event that enabled it, if the footprint does not tell.

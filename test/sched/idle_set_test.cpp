@@ -31,7 +31,7 @@ TEST_CASE("idle_set: at most half of the busy processors search") {
   CHECK(idle.end_search());  // the last one must wake another
   idle_entry sleeping[3];
   for (idle_entry& entry : sleeping) {
-    idle.park(entry, false);
+    CHECK(idle.park(entry, false));
   }
   CHECK(idle.try_begin_search(4));  // one busy processor: itself
   CHECK_FALSE(idle.try_begin_search(4));
@@ -47,11 +47,11 @@ TEST_CASE("idle_set: a wake is due only when nobody searches and somebody is par
   CHECK_FALSE(idle.needs_wake());
   CHECK(idle.take_to_wake() == nullptr);
   REQUIRE(idle.try_begin_search(4));
-  idle.park(first, true);  // stops searching by the same step
+  CHECK(idle.park(first, true));  // stops searching by the same step
   CHECK(idle.searchers() == 0);
   CHECK(idle.parked() == 1);
   CHECK(idle.needs_wake());
-  idle.park(second, false);
+  CHECK(idle.park(second, false));
   CHECK(idle.take_to_wake() == fake_processor(1));  // the one parked last
   CHECK(idle.searchers() == 1);
   CHECK(idle.parked() == 1);
@@ -64,12 +64,24 @@ TEST_CASE("idle_set: a wake is due only when nobody searches and somebody is par
   CHECK(idle.searchers() == 0);
 }
 
+TEST_CASE("idle_set: who parks beside a searcher leaves the last look to it") {
+  idle_set idle;
+  idle_entry first;
+  idle_entry second;
+  idle_entry third;
+  REQUIRE(idle.try_begin_search(4));
+  REQUIRE(idle.try_begin_search(4));
+  CHECK_FALSE(idle.park(first, false));
+  CHECK_FALSE(idle.park(second, true));
+  CHECK(idle.park(third, true));
+}
+
 TEST_CASE("idle_set: an entry can leave from the middle") {
   idle_set idle;
   idle_entry entries[3];
   for (std::size_t i = 0; i < 3; ++i) {
     entries[i].self = fake_processor(i);
-    idle.park(entries[i], false);
+    REQUIRE(idle.park(entries[i], false));
   }
   CHECK(idle.leave(entries[1]));
   CHECK_FALSE(idle.leave(entries[1]));
@@ -101,7 +113,7 @@ TEST_CASE("idle_set: sleepers and wakers agree about every sleep") {
       // On a busy machine until the wakers have come to work.
       for (std::size_t round = 0; round < rounds || woken_in_all.load() == 0; ++round) {
         const bool searches = idle.try_begin_search(sleepers);
-        idle.park(seats[i].entry, searches);
+        static_cast<void>(idle.park(seats[i].entry, searches));
         if (round % 64 == 0) {
           std::this_thread::yield();
         }

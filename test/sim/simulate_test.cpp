@@ -1,16 +1,19 @@
 // The simulator itself: seeds, time, failures, schedules.
-#include "test/support/catch.h"
+#include "test/sched/child.h"
 
 #include <libcsp/csp.h>
 #include <libcsp/testing.h>
 
 #include <atomic>
 #include <memory>
+#include <sys/socket.h>
 #include <set>
 #include <vector>
 
 using namespace std::chrono_literals;
 namespace testing = csp::testing;
+using csp_test::check_in_child;
+using csp_test::in_child;
 
 namespace {
 
@@ -166,6 +169,35 @@ TEST_CASE("simulate: what is left behind is a failure") {
   CHECK(csp::tasks().empty());
 }
 
+TEST_CASE("simulate: after a failure the main task ends last") {
+  struct noted_end {
+    std::vector<std::string>& ends;
+    const char* name;
+    ~noted_end() { ends.push_back(name); }
+  };
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    std::vector<std::string> ends;
+    const auto result = testing::simulate(seed, [&] {
+      csp::chan<int> never;
+      const noted_end main{ends, "main"};
+      csp::go([&] {
+        const noted_end outer{ends, "outer"};
+        csp::go([&] {
+          const noted_end inner{ends, "inner"};
+          static_cast<void>(never.recv());
+        });
+        csp::sleep_for(1h);
+        testing::check(false, "by intent");
+        static_cast<void>(never.recv());
+      });
+      static_cast<void>(never.recv());
+    });
+    REQUIRE(result.failure.find("by intent") != std::string::npos);
+    REQUIRE(ends.size() == 3);
+    REQUIRE(ends.back() == "main");
+  }
+}
+
 TEST_CASE("simulate: exceptions and endless loops are failures") {
   CHECK(testing::simulate(1, [] { throw std::runtime_error("lost"); }).failure.find("lost") != std::string::npos);
   const auto detached = testing::simulate(3, [] {
@@ -229,14 +261,75 @@ TEST_CASE("simulate: a loop that looks at a flag sees it set, whatever the choic
   }
 }
 
-TEST_CASE("simulate: a loop that looks at a flag nobody sets has an end all the same", "[gives-up-tasks]") {
-  testing::simulation_options options;
-  options.most_steps = 1000;
-  const auto result = testing::simulate(1, options, [] {
-    // Not for ever: the compiler may take a loop without effects for one that ends.
-    for (std::atomic<int> i{0}; i >= 0;) testing::point();
+// In a child: what is given up keeps its stack.
+TEST_CASE("simulate: tasks that never end are given up, and are no part of what comes next") {
+  const auto child = in_child([] {
+    testing::simulation_options options;
+    options.most_steps = 1000;
+    const auto result = testing::simulate(1, options, [] {
+      csp::go([] {
+        const csp::shield never_cancelled;
+        for (;;) csp::yield();
+      });
+      csp::go([] {
+        const csp::shield never_cancelled;
+        static_cast<void>(csp::chan<int>().recv());
+      });
+      // Not for (;;): the compiler may take a loop without effects for one that ends.
+      for (std::atomic<int> i{0}; i >= 0;) testing::point();
+    });
+    check_in_child(result.failure.find("no end after 1000 steps") == 0, result.failure);
+    check_in_child(csp::tasks().empty(), "a task is listed");
+    for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+      const auto next = testing::simulate(seed, mixed_body);
+      check_in_child(next.passed() && next.steps < 1000, next.failure);
+    }
   });
-  CHECK(result.failure.find("no end after 1000 steps") != std::string::npos);
+  INFO(child.text);
+  CHECK(child.exited_with(0));
+}
+
+TEST_CASE("simulate: a failure frees those that wait for a mutex") {
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    int ended = 0;
+    const auto result = testing::simulate(seed, [&] {
+      csp::mutex lock;
+      struct counted_end {
+        int& count;
+        ~counted_end() { ++count; }
+      };
+      csp::wait_group three;
+      for (int i = 0; i < 3; ++i) {
+        three.go([&] {
+          const counted_end end{ended};
+          const std::lock_guard guard(lock);
+          lock.lock();
+          lock.unlock();
+        });
+      }
+      three.wait();
+    });
+    REQUIRE(result.failure.find("deadlock") == 0);
+    REQUIRE(ended == 3);
+    REQUIRE(csp::tasks().empty());
+  }
+}
+
+TEST_CASE("simulate: the unlock of a mutex that is not held is a failure") {
+  const auto result = testing::simulate(1, [] {
+    csp::mutex lock;
+    lock.unlock();
+    const std::lock_guard guard(lock);
+  });
+  CHECK(result.failure.find("csp::mutex: unlocked by") == 0);
+}
+
+TEST_CASE("simulate: white space in a schedule does not count") {
+  const auto first = testing::simulate(2, mixed_body);
+  std::string broken = first.schedule;
+  REQUIRE(broken.find(',') != std::string::npos);
+  broken.insert(broken.find(',') + 1, "\n  ");
+  CHECK(testing::replay(2, broken, {}, mixed_body).trace_hash == first.trace_hash);
 }
 
 TEST_CASE("simulate: a task that was given up runs no more, not in a later run on the same processors either",
@@ -292,11 +385,14 @@ TEST_CASE("simulate: misuse") {
 
 TEST_CASE("simulate: a wait for a real file descriptor is refused") {
   const auto result = testing::simulate(5, [] {
-    auto pair = csp::net::pair();
-    testing::check(bool{pair}, "made");
+    int ends[2];
+    testing::check(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0, "made");
+    auto first = csp::net::stream::adopt(ends[0]).value();
+    const auto second = csp::net::stream::adopt(ends[1]).value();
     char byte = 0;
-    static_cast<void>(pair->first.read(&byte, 1));
+    testing::check(first.read(&byte, 1).error() == std::errc::not_supported, "the error");
   });
+  CHECK(result.failure.find("a wait to read at file descriptor ") == 0);
   CHECK(result.failure.find("there is no real I/O in a simulation") != std::string::npos);
 }
 

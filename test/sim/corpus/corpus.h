@@ -42,8 +42,7 @@ struct sleeper {
 };
 using sleeper_pointer = std::shared_ptr<sleeper>;
 
-/// Runs the parts as tasks until all have ended, also when the simulation has failed and unwinds: they may refer to the
-/// caller's frame.
+/// Runs the parts as tasks until all have ended, also when the caller is cancelled: they may refer to its frame.
 template <class... Parts>
 void together(Parts&&... parts) {
   csp::wait_group all;
