@@ -211,6 +211,9 @@ void simulation::judge_rest() {
 void simulation::unwind() {
   choices_.be_quiet();
   unwinding_ = true;
+  if (!core_.all_ended()) {
+    trace_.print("what is left is cancelled");
+  }
   if (main_ != nullptr) {
     core_.cancel_all(main_);
     step_until_living(1, main_);
