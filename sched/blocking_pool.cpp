@@ -110,6 +110,12 @@ void run_in(blocking_pool scheduler_core::*pool, blocking_call& call) {
   }
   cancellation_point(here);
   if (here->is_simulated()) {
+    if (pool == &scheduler_core::lingering) {
+      here->core().settings().simulated->fail(
+          "a call of the C library that waits for another party (a file's lock, a child, a thread, a name server): "
+          "there "
+          "is no real I/O in a simulation");
+    }
     // Virtual time stands still for it.
     call.run(call);
     here->interleave();

@@ -1,4 +1,5 @@
 // Datagrams over the simulated network, and a protocol over them whose bug is found.
+#include "test/sim/seeds.h"
 #include "test/support/catch.h"
 
 #include <libcsp/csp.h>
@@ -40,7 +41,7 @@ namespace {
 }  // namespace
 
 TEST_CASE("simulated datagrams: undisturbed, all come in order, with their sender") {
-  testing::explore(100, [] {
+  csp_test::on_seeds(100, [] {
     auto receiver = udp::bind(at("10.0.0.1", 53)).value();
     const testing::host here("10.0.0.2");
     auto sender = udp::bind("", 0).value();
@@ -93,7 +94,7 @@ TEST_CASE("simulated datagrams: loss, duplication and reordering are accounted e
 }
 
 TEST_CASE("simulated datagrams: partition, nobody there, no room, too long, cut short") {
-  testing::explore(50, [] {
+  csp_test::on_seeds(50, [] {
     testing::network network;
     auto receiver = udp::bind(at("10.0.0.1", 53)).value();
     const testing::host here("10.0.0.2");
@@ -120,7 +121,7 @@ TEST_CASE("simulated datagrams: partition, nobody there, no room, too long, cut 
 }
 
 TEST_CASE("simulated datagrams: a connected socket takes nothing from others") {
-  testing::explore(50, [] {
+  csp_test::on_seeds(50, [] {
     auto server = udp::bind("127.0.0.1", 0).value();
     auto client = udp::connect(server.local()).value();
     auto stranger = udp::bind("127.0.0.1", 0).value();
@@ -205,7 +206,7 @@ void count_over_lossy_network(bool suppresses_duplicates) {
 }  // namespace
 
 TEST_CASE("simulated datagrams: a request that is carried out twice is found and shortened") {
-  CHECK(testing::explore(500, [] { count_over_lossy_network(true); }).runs == 500);
+  csp_test::on_seeds(500, [] { count_over_lossy_network(true); });
   try {
     testing::explore(500, [] { count_over_lossy_network(false); });
     FAIL("not found");

@@ -1,4 +1,5 @@
 // Streams over the simulated network: bytes, back-pressure, ends, errors.
+#include "test/sim/seeds.h"
 #include "test/support/catch.h"
 
 #include <libcsp/csp.h>
@@ -64,7 +65,7 @@ void serve_echo(stream connection) {
 }  // namespace
 
 TEST_CASE("simulated streams: echo gives back every byte in order") {
-  const auto result = testing::explore(400, [] {
+  csp_test::on_seeds(400, [] {
     testing::network network;
     network.set_window(2000);
     auto server = listener::bind("127.0.0.1", 0).value();
@@ -91,7 +92,6 @@ TEST_CASE("simulated streams: echo gives back every byte in order") {
     }
     all.wait();
   });
-  CHECK(result.runs == 400);
 }
 
 TEST_CASE("simulated streams: a reader gets segments, not writes") {
@@ -115,7 +115,7 @@ TEST_CASE("simulated streams: a reader gets segments, not writes") {
 
 TEST_CASE("simulated streams: a writer waits for its reader") {
   for (const bool local : {false, true}) {
-    testing::explore(100, [local] {
+    csp_test::on_seeds(100, [local] {
       constexpr std::size_t window = 1000;
       constexpr std::size_t total = 20 * window;
       testing::network network;
@@ -149,7 +149,7 @@ TEST_CASE("simulated streams: a writer waits for its reader") {
 }
 
 TEST_CASE("simulated streams: one half ends, the other goes on") {
-  testing::explore(200, [] {
+  csp_test::on_seeds(200, [] {
     auto [client, server] = connected("10.0.0.1");
     testing::check(!client.write_all("question"), "asked");
     testing::check(!client.shutdown(csp::net::direction::write), "ended");
@@ -163,7 +163,7 @@ TEST_CASE("simulated streams: one half ends, the other goes on") {
 }
 
 TEST_CASE("simulated streams: refused, in use, no such path") {
-  testing::explore(50, [] {
+  csp_test::on_seeds(50, [] {
     testing::check(csp::net::connect(at("10.0.0.1", 80)).error() == std::errc::connection_refused, "nobody listens");
     auto server = listener::bind(at("10.0.0.1", 80)).value();
     testing::check(listener::bind(at("10.0.0.1", 80)).error() == std::errc::address_in_use, "taken");
@@ -179,7 +179,7 @@ TEST_CASE("simulated streams: refused, in use, no such path") {
 }
 
 TEST_CASE("simulated streams: a full backlog makes the next one wait") {
-  testing::explore(50, [] {
+  csp_test::on_seeds(50, [] {
     csp::net::listen_options options;
     options.backlog = 1;
     auto server = listener::bind(at("10.0.0.1", 80), options).value();
@@ -199,7 +199,7 @@ TEST_CASE("simulated streams: a full backlog makes the next one wait") {
 }
 
 TEST_CASE("simulated streams: a partition, with a deadline, without, and healed") {
-  testing::explore(50, [] {
+  csp_test::on_seeds(50, [] {
     testing::network network;
     auto server = listener::bind(at("10.0.0.1", 80)).value();
     const testing::host here("10.0.0.2");
@@ -252,7 +252,7 @@ TEST_CASE("simulated streams: what cannot be delivered times out") {
 }
 
 TEST_CASE("simulated streams: a reset ends reads and writes on both sides") {
-  testing::explore(200, [] {
+  csp_test::on_seeds(200, [] {
     testing::network network;
     network.set_window(5000);
     const testing::host here("10.0.0.2");
@@ -284,7 +284,7 @@ TEST_CASE("simulated streams: a reset ends reads and writes on both sides") {
 
 TEST_CASE("simulated streams: closing with unread bytes resets the peer") {
   for (const bool local : {false, true}) {
-    testing::explore(100, [local] {
+    csp_test::on_seeds(100, [local] {
       auto [client, server] = local ? csp::net::pair().value() : connected("10.0.0.1");
       testing::check(!client.write_all("never read"), "written");
       csp::sleep_for(1s);
@@ -297,7 +297,7 @@ TEST_CASE("simulated streams: closing with unread bytes resets the peer") {
 }
 
 TEST_CASE("simulated streams: writing to who has closed breaks the pipe") {
-  testing::explore(100, [] {
+  csp_test::on_seeds(100, [] {
     auto [client, server] = connected("10.0.0.1");
     server.close();
     testing::check(read_all(client).empty(), "the end");
@@ -308,7 +308,7 @@ TEST_CASE("simulated streams: writing to who has closed breaks the pipe") {
 }
 
 TEST_CASE("simulated streams: close wakes who waits") {
-  testing::explore(200, [] {
+  csp_test::on_seeds(200, [] {
     auto [client, server] = connected("10.0.0.1");
     auto waiting = listener::bind(at("10.0.0.1", 0)).value();
     csp::wait_group all;
@@ -326,7 +326,7 @@ TEST_CASE("simulated streams: close wakes who waits") {
 }
 
 TEST_CASE("simulated streams: a cancelled wait ends") {
-  testing::explore(100, [] {
+  csp_test::on_seeds(100, [] {
     auto [client, server] = connected("10.0.0.1");
     bool canceled = false;
     auto reader = csp::spawn([&, &client = client] {
@@ -382,7 +382,7 @@ TEST_CASE("simulated streams: of several addresses the reachable one wins") {
 }
 
 TEST_CASE("simulated streams: unix paths") {
-  testing::explore(200, [] {
+  csp_test::on_seeds(200, [] {
     const auto path = address::unix_path("/run/simulated.sock").value();
     auto server = listener::bind(path).value();
     testing::check(listener::bind(path).error() == std::errc::address_in_use, "taken");
@@ -400,5 +400,31 @@ TEST_CASE("simulated streams: unix paths") {
     one.wait();
     server.close();
     testing::check(csp::net::connect(path).error() == std::errc::no_such_file_or_directory, "gone with its listener");
+  });
+}
+
+TEST_CASE("simulated streams: a listener that goes resets those it has not accepted") {
+  csp_test::on_seeds(100, [] {
+    auto server = listener::bind(at("10.0.0.1", 80)).value();
+    auto client = csp::net::connect(server.local()).value();
+    csp::sleep_for(1s);
+    server.close();
+    char byte = 0;
+    testing::check(client.read(&byte, 1).error() == std::errc::connection_reset, "reset");
+  });
+}
+
+TEST_CASE("simulated streams: options, and a number that goes from hand to hand") {
+  csp_test::on_seeds(20, [] {
+    auto [client, server] = connected("10.0.0.1");
+    testing::check(client.option(SOL_SOCKET, SO_TYPE).value() == SOCK_STREAM, "its type");
+    testing::check(!client.set_keep_alive(true) && client.option(SOL_SOCKET, SO_KEEPALIVE).value() == 1, "kept");
+    const int number = client.release();
+    testing::check(!client.is_open(), "given away");
+    auto again = stream::adopt(number).value();
+    testing::check(!again.write_all("as before") && !again.shutdown(csp::net::direction::both), "written and ended");
+    testing::check(read_all(server) == "as before", "by the same connection");
+    char byte = 0;
+    testing::check(again.read(&byte, 1).value() == 0, "its own reading has ended");
   });
 }

@@ -1,4 +1,5 @@
 // The simulated network as a whole: determinism, hosts, names, and what is refused.
+#include "test/sim/seeds.h"
 #include "test/support/catch.h"
 
 #include <libcsp/csp.h>
@@ -80,10 +81,10 @@ TEST_CASE("simulated network: a seed gives one trace, again and again") {
   CHECK(traces.size() == 4);
 }
 
-TEST_CASE("simulated network: many seeds") { CHECK(testing::explore(500, mixed_traffic).runs == 500); }
+TEST_CASE("simulated network: many seeds") { csp_test::on_seeds(500, mixed_traffic); }
 
 TEST_CASE("simulated network: a task is on a host, and so are those that it spawns") {
-  testing::explore(50, [] {
+  csp_test::on_seeds(50, [] {
     auto server = listener::bind(at("10.0.0.1", 80)).value();
     const auto source = [&] {
       const auto client = csp::net::connect(server.local()).value();
@@ -205,4 +206,18 @@ TEST_CASE("simulated network: misuse") {
     testing::check(refuses([&] { static_cast<void>(testing::host("127.0.0.2")); }), "loopback");
   });
   CHECK(result.failure == "");
+}
+
+TEST_CASE("simulated network: readiness of its sockets as arms of a select") {
+  csp_test::on_seeds(100, [] {
+    auto receiver = udp::bind(at("10.0.0.1", 53)).value();
+    auto sender = udp::connect(receiver.local()).value();
+    const int fd = receiver.native_handle();
+    testing::check(csp::select(csp::on_readable(fd), csp::on_timeout(1s)) == 1, "nothing has come");
+    testing::check(csp::select(csp::on_writable(fd), csp::on_timeout(1s)) == 0, "there is room");
+    static_cast<void>(sender.send("x").value());
+    const auto start = csp::clock::now();
+    testing::check(csp::select(csp::on_readable(fd), csp::on_timeout(1s)) == 0, "something has");
+    testing::check(csp::clock::now() - start < 2ms, "as soon as it did");
+  });
 }
