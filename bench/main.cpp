@@ -5,6 +5,7 @@
 
 #include "bench/libcsp_peer.h"
 #include "bench/rows.h"
+#include "bench/rows_stacks.h"
 
 namespace bench {
 namespace {
@@ -39,5 +40,7 @@ void raw_switch(measurement& m) {
 int main(int argc, char** argv) {
   std::vector<bench::row> rows = bench::all_rows<bench::libcsp_peer>();
   rows.insert(rows.begin(), {"raw_switch", 1, bench::raw_switch});
+  const std::vector<bench::row> stacks = bench::stack_rows();
+  rows.insert(rows.end(), stacks.begin(), stacks.end());
   return bench::main_program(argc, argv, "libcsp", rows);
 }

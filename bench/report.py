@@ -35,7 +35,12 @@ FIGURES = {
     "submit": ["p50_us", "p99_us"],
     "wake_stuck": ["p50_late_us", "p99_late_us"],
     "short_sleep": ["p50_late_us", "p99_late_us"],
+    "parked_10k": ["bytes_per_task", "ns_per_op"],
     "parked_memory": ["bytes_per_task", "ns_per_op"],
+    "parked_1m": ["bytes_per_task", "ns_per_op"],
+    "parked_10k_16k": ["bytes_per_task", "ns_per_op"],
+    "parked_100k_16k": ["bytes_per_task", "ns_per_op"],
+    "parked_1m_16k": ["bytes_per_task", "ns_per_op"],
     "idle": ["cpu_us_per_s", "context_switches"],
 } | dict.fromkeys(LIMITS, NET_FIGURES)
 DEFAULT_FIGURES = ["ns_per_op"]

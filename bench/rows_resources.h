@@ -23,11 +23,11 @@ void park_tasks(typename P::group& group, typename P::gate& gate, std::atomic<st
   while (came.load() < tasks) P::sleep_for(std::chrono::milliseconds(1));
 }
 
-// 100,000 tasks wait; noted is what the process has grown by, resident memory and page tables, for each. An op is one
+// Tasks wait; noted is what the process has grown by, resident memory and page tables, for each. An op is one
 // task, started, parked and ended.
-template <class P>
+template <class P, std::int64_t Tasks>
 void parked_memory_row(measurement& m) {
-  const std::int64_t tasks = m.scaled(100'000);
+  const std::int64_t tasks = m.scaled(Tasks);
   std::atomic<std::int64_t> came{0};
   P::run(m, [&] {
     typename P::gate gate;
@@ -71,7 +71,9 @@ template <class P>
 std::vector<row> resource_rows() {
   std::vector<row> rows;
   if constexpr (sleeps<P>) {
-    rows.push_back({"parked_memory", 1, parked_memory_row<P>});
+    rows.push_back({"parked_10k", 1, parked_memory_row<P, 10'000>});
+    rows.push_back({"parked_memory", 1, parked_memory_row<P, 100'000>});
+    rows.push_back({"parked_1m", 1, parked_memory_row<P, 1'000'000>});
     rows.push_back({"idle", 1, idle_row<P>});
   }
   return rows;

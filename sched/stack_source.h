@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <type_traits>
 
 namespace csp::inline v0 {
 
@@ -31,8 +32,10 @@ concept stack_allocator = requires(T& allocator, std::size_t size, stack_memory 
 class stack_source {
  public:
   constexpr stack_source() noexcept = default;
+  // Not for a stack_source, whose functions look like an allocator's: a copy of it refers to what it refers to.
   template <stack_allocator Allocator>
-  constexpr stack_source(Allocator& allocator) noexcept  // NOLINT(google-explicit-constructor)
+  requires(!std::same_as<std::remove_cv_t<Allocator>, stack_source>) constexpr stack_source(
+      Allocator& allocator) noexcept  // NOLINT(google-explicit-constructor)
       : object_(&allocator), functions_(&functions_of<Allocator>) {}
 
   /// The scheduler's own pool, also where the scheduler was given another source.

@@ -72,6 +72,9 @@ __attribute__((noinline)) int use(std::size_t bytes) {
 
 unsigned class_of_running_task() { return this_processor()->current()->stack->class_index; }
 
+// Frames are larger under AddressSanitizer.
+constexpr std::size_t times_deeper = sanitizer::address_sanitizer ? 4 : 1;
+
 bool measures() {
   if (sanitizer::thread_sanitizer || csp_test::emulated()) {
     WARN("SKIPPED: depth is not measured under ThreadSanitizer, and emulators know no mincore()");
@@ -194,7 +197,7 @@ TEST_CASE("stack use: the depth of a spawn site's tasks is measured") {
   CAPTURE(found->samples, found->deepest, found->line);
   CHECK(found->samples >= 10);
   CHECK(found->deepest >= 20'000);
-  CHECK(found->deepest <= 80'000);
+  CHECK(found->deepest <= 80'000 * times_deeper);
   CHECK_FALSE(found->function.empty());
 }
 
@@ -278,5 +281,6 @@ TEST_CASE("stack use: tasks that ask for it get a smaller class once enough were
     }
   });
   CHECK(first == usual);
-  CHECK(smallest == stack_class_for(16 * 1024));
+  CHECK(smallest >= stack_class_for(16 * 1024));
+  CHECK(smallest <= stack_class_for(16 * 1024 * times_deeper));
 }

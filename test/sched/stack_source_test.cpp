@@ -156,6 +156,23 @@ TEST_CASE("stack sources: the same program on mappings, on the heap and in the u
   }
 }
 
+TEST_CASE("stack sources: a copy refers to the same allocator, whatever it is a copy of") {
+  csp::heap_stacks heap;
+  counted allocator(heap);
+  csp::stack_source source = allocator;
+  csp::stack_source copy = source;  // from an lvalue that is not const
+  source = csp::stack_source::pooled();
+  csp::stack_source pooled = source;
+  CHECK(copy.is_custom());
+  CHECK_FALSE(pooled.is_custom());
+  CHECK_FALSE(pooled.empty());
+  CHECK(csp::stack_source().empty());
+  const csp::stack_memory memory = copy.allocate(8192);
+  CHECK(allocator.given == 1);
+  copy.deallocate(memory);
+  CHECK(allocator.taken_back == 1);
+}
+
 TEST_CASE("stack sources: what an allocator throws leaves the spawn, and nothing has started") {
   for (const unsigned processors : {1U, 2U}) {
     std::vector<std::byte> memory(std::size_t{10} * 16 * 1024 + 64);

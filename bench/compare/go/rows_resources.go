@@ -8,7 +8,9 @@ import (
 
 func resourceRows() []row {
 	return []row{
-		{"parked_memory", 1, parkedMemoryRow},
+		{"parked_10k", 1, func(m *measurement) { parkedMemoryRow(m, 10_000) }},
+		{"parked_memory", 1, func(m *measurement) { parkedMemoryRow(m, 100_000) }},
+		{"parked_1m", 1, func(m *measurement) { parkedMemoryRow(m, 1_000_000) }},
 		{"idle", 1, idleRow},
 	}
 }
@@ -28,10 +30,10 @@ func parkTasks(wg *sync.WaitGroup, gate chan struct{}, came *atomic.Int64, tasks
 	}
 }
 
-// parkedMemoryRow: 100,000 tasks wait; noted is what the process has grown by, resident memory and page tables, for
+// parkedMemoryRow: tasks wait; noted is what the process has grown by, resident memory and page tables, for
 // each. An op is one task, started, parked and ended.
-func parkedMemoryRow(m *measurement) {
-	tasks := m.scaled(100_000, 1)
+func parkedMemoryRow(m *measurement, count int) {
+	tasks := m.scaled(count, 1)
 	gate := make(chan struct{})
 	var came atomic.Int64
 	var wg sync.WaitGroup
