@@ -112,7 +112,7 @@ class stack_arena {
   static stack_block* header_at(std::byte* base, unsigned cls, std::uint32_t index) noexcept;
 
   std::array<shelf, stack_class_count> shelves_{};
-  thread_mutex slabs_lock_;             // orders publishers
+  thread_mutex slabs_lock_;            // orders publishers
   atomic<std::size_t> slab_count_{0};  // [SA1] slabs below it are complete but for `next` and `carved`
   std::array<slab, most_slabs> slabs_{};
   std::array<atomic<std::size_t>, stack_guard_kinds> guards_{};

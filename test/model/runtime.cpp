@@ -150,6 +150,8 @@ void fatal(const char* message) noexcept {
   std::abort();
 }
 
+void die_of_broken_canary(const stack_block&) noexcept { fatal("a stack's canary is broken"); }
+
 nanos steady_now() noexcept { return 0; }
 
 }  // namespace csp::inline v0::detail
