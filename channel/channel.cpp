@@ -5,6 +5,7 @@
 namespace csp::inline v0::detail {
 
 bool channel_base::close() noexcept {
+  scheduling_point();
   winner_list woken;
   lock.lock();
   if (closed_.get()) {

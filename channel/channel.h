@@ -143,6 +143,7 @@ class channel : public channel_base {
 
   /// The same, or would_block.
   CSP_ALWAYS_INLINE op_status try_send(T& value) noexcept {
+    scheduling_point();
     lock_signed(lock, this_processor());
     handoff result;
     const attempt outcome = try_send_locked(value, result);
@@ -170,6 +171,7 @@ class channel : public channel_base {
 
   /// The same, or would_block.
   CSP_ALWAYS_INLINE op_status try_receive(std::optional<T>& out) noexcept {
+    scheduling_point();
     lock_signed(lock, this_processor());
     handoff result;
     const attempt outcome = try_receive_locked(out, result);

@@ -96,7 +96,12 @@ int try_arms(std::span<select_arm> arms, bool may_wait) noexcept {
     }
     select_arm& arm = arms[static_cast<std::size_t>(chosen)];
     channel_base::handoff result;
-    may_wait ? lock_shared(arm.target->lock, this_processor()) : arm.target->lock.lock();
+    if (may_wait) {
+      lock_shared(arm.target->lock, this_processor());
+    } else {
+      scheduling_point();
+      arm.target->lock.lock();
+    }
     const auto outcome = attempt_locked(arm, result);
     arm.target->lock.unlock();
     if (outcome != channel_base::attempt::must_wait) {
@@ -139,6 +144,28 @@ std::span<spinlock*> lock_all(std::span<const select_arm> arms, std::span<spinlo
   return locks;
 }
 
+void unlock_all(std::span<spinlock* const> locks) noexcept {
+  for (spinlock* const lock : locks) {
+    lock->unlock();
+  }
+}
+
+// True when the glances of try_arms() tell that there was a moment in which no arm was ready. Of several arms each may
+// have been ready while another one was looked at: a channel of one place is always ready to send or to receive. A
+// receive from a buffer looks at two facts, and the buffer may be drained after a close that the other look missed.
+[[nodiscard]] bool glance_is_exact(std::span<const select_arm> arms) noexcept {
+  const select_arm* only = nullptr;
+  for (const select_arm& arm : arms) {
+    if (arm.takes_part()) {
+      if (only != nullptr) {
+        return false;
+      }
+      only = &arm;
+    }
+  }
+  return only == nullptr || only->way == select_arm::direction::send || only->target->capacity() == 0;
+}
+
 // With all channels locked a glance is exact, but for nodes whose waits were lost; those fall out while we try.
 int try_arms_locked(std::span<select_arm> arms, std::span<spinlock* const> locks) noexcept {
   for (;;) {
@@ -152,9 +179,7 @@ int try_arms_locked(std::span<select_arm> arms, std::span<spinlock* const> locks
     if (outcome == channel_base::attempt::must_wait) {
       continue;
     }
-    for (spinlock* const lock : locks) {
-      lock->unlock();
-    }
+    unlock_all(locks);
     finish(arm, outcome, result);
     return chosen;
   }
@@ -177,17 +202,22 @@ int begin_select(std::span<select_arm> arms, std::span<spinlock*> locks, nanos d
   if (const int done = try_arms(arms, may_wait); done >= 0) {
     return done;
   }
-  if (!may_wait) {
-    return select_would_block;
+  const bool waits = may_wait && (deadline == never || deadline > current_time());
+  const int given_up = may_wait ? select_timeout : select_would_block;
+  if (!waits && glance_is_exact(arms)) {
+    return given_up;
   }
-  if (deadline != never && deadline <= current_time()) {
-    return select_timeout;
+  if (waits) {
+    // May throw (a plain thread's first wait), so before anything is locked.
+    request.emplace(wait_kind::select);
   }
-  // May throw (a plain thread's first wait), so before anything is locked.
-  request.emplace(wait_kind::select);
   const std::span<spinlock*> held = lock_all(arms, locks);
   if (const int done = try_arms_locked(arms, held); done >= 0) {
     return done;
+  }
+  if (!waits) {
+    unlock_all(held);
+    return given_up;
   }
   for (std::size_t i = 0; i < arms.size(); ++i) {
     select_arm& arm = arms[i];

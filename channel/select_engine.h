@@ -3,7 +3,8 @@
 // First every arm is looked at without a lock, and one of those that look ready is chosen with equal chances and tried.
 // If none is ready, all distinct channels are locked in address order, looked at again, and a node is linked in each;
 // so no waiter is linked while its owner still looks, and two selects that meet need one compare-and-swap, never two.
-// After Go's runtime/select.go.
+// A select that would not wait answers so only for a moment in which no arm was ready; so with several arms it locks as
+// well. After Go's runtime/select.go.
 #pragma once
 
 #include "channel/channel.h"

@@ -12,6 +12,7 @@
 #include <libcsp/run.h>
 #include <libcsp/select.h>
 #include <libcsp/signals.h>
+#include <libcsp/stacks.h>
 #include <libcsp/stay.h>
 #include <libcsp/sync.h>
 #include <libcsp/time.h>

@@ -21,18 +21,34 @@ struct task_options {
   std::size_t stack_size = 0;
   /// The task runs on one processor for all its life and is never stolen.
   bool pinned = false;
+  /// So many bytes at the top of its stack are the user's: csp::private_memory() in that task. At most a quarter of it.
+  std::size_t private_bytes = 0;
+  /// Choose a smaller stack by what tasks of the same spawn site have used (csp::stack_use_by_site): stack_size until
+  /// enough of them were measured, then room for twice the deepest, 16 KiB at least. A task that goes deeper than that
+  /// dies with a message; so only for tasks whose depth does not depend on their input.
+  bool measured_stack = false;
+  /// Where its stack comes from (libcsp/stacks.h): any stack_allocator, which must outlive the task;
+  /// stack_source::pooled() for the pool. Empty: the scheduler's choice.
+  stack_source stacks{};
 };
+
+namespace detail {
+inline spawn_options spawn_options_of(const task_options& options, source_location site) noexcept {
+  return {options.name,          options.stack_size,     options.pinned, site,
+          options.private_bytes, options.measured_stack, options.stacks};
+}
+}  // namespace detail
 
 /// Starts a detached task that runs `fn()`; its result is dropped. In a task it goes to that task's scheduler, in a
 /// plain thread to the one in csp::run. An exception that leaves it, other than csp::canceled, ends the program.
 /// \throws std::bad_alloc when there is no memory for a task or its stack; nothing has started then
 /// \throws std::logic_error in a plain thread when no csp::run is at work
-/// \throws std::invalid_argument when stack_size is above 8 MiB
+/// \throws std::invalid_argument when stack_size is above 8 MiB, or private_bytes above a quarter of the stack
+/// \throws what a stack_allocator in the options throws
 /// Does not block. Any task or thread.
 template <class F>
 void go(task_options options, F&& fn, source_location site = source_location::current()) {
-  detail::spawn_detached(detail::spawning_core(), {options.name, options.stack_size, options.pinned, site},
-                         std::forward<F>(fn));
+  detail::spawn_detached(detail::spawning_core(), detail::spawn_options_of(options, site), std::forward<F>(fn));
 }
 
 /// The same with default options.
@@ -99,8 +115,8 @@ class [[nodiscard]] join_handle {
 /// Starts a task that runs `fn()` and whose value or exception is fetched by join(). Otherwise as go().
 template <class F>
 auto spawn(task_options options, F&& fn, source_location site = source_location::current()) {
-  return detail::spawn_joinable<join_handle>(
-      detail::spawning_core(), {options.name, options.stack_size, options.pinned, site}, std::forward<F>(fn));
+  return detail::spawn_joinable<join_handle>(detail::spawning_core(), detail::spawn_options_of(options, site),
+                                             std::forward<F>(fn));
 }
 
 /// The same with default options.

@@ -3,12 +3,39 @@
 #include "sched/deadlock.h"
 #include "sched/inspect.h"
 #include "sched/scheduler_core.h"
+#include "sched/stack_arena.h"
+#include "sched/stack_usage.h"
 
 namespace csp::inline v0 {
 
 statistics scheduler_statistics() {
   const detail::core_statistics sum = detail::spawning_core().statistics();
   return {sum.spawned, sum.finished, sum.switches, sum.steals, sum.processors, sum.sleeps};
+}
+
+stack_figures stack_statistics() {
+  const detail::stack_arena_statistics sum = detail::stack_arena::instance().statistics();
+  const auto guards = [&sum](detail::stack_guard_kind kind) { return sum.guards[static_cast<std::size_t>(kind)]; };
+  return {sum.in_use,
+          sum.idle,
+          sum.released,
+          sum.slabs,
+          sum.mapped_bytes,
+          guards(detail::stack_guard_kind::marker),
+          guards(detail::stack_guard_kind::protection),
+          guards(detail::stack_guard_kind::canary),
+          sum.carves,
+          sum.releases,
+          sum.mappings_made,
+          sum.mappings_ended};
+}
+
+std::vector<stack_use> stack_use_by_site() {
+  std::vector<stack_use> result;
+  detail::stack_usage_table::instance().for_each([&result](const detail::stack_usage& known) {
+    result.push_back({known.file, known.function, known.line, known.samples, known.deepest});
+  });
+  return result;
 }
 
 std::vector<task_info> tasks() {

@@ -4,6 +4,7 @@
 #include "sched/base/config.h"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -22,6 +23,37 @@ struct statistics {
 
 /// Figures of the calling task's scheduler; in a plain thread of the one in csp::run (std::logic_error without one).
 [[nodiscard]] CSP_API statistics scheduler_statistics();
+
+/// Figures of the pooled stacks of the process, of all schedulers; see docs/memory.md. A glance while something runs.
+struct stack_figures {
+  std::size_t in_use = 0;              ///< bound to tasks, or at hand in a processor's pool
+  std::size_t idle = 0;                ///< wait for a task, and keep their memory
+  std::size_t released = 0;            ///< wait for a task; their memory went back to the kernel
+  std::size_t mappings = 0;            ///< mappings that stacks are cut from
+  std::size_t mapped_bytes = 0;        ///< address space of those
+  std::size_t marker_guards = 0;       ///< guards by MADV_GUARD_INSTALL
+  std::size_t protection_guards = 0;   ///< guards by mprotect
+  std::size_t canary_guards = 0;       ///< stacks whose overflow is noticed only when their task ends
+  std::uint64_t given_memory = 0;      ///< times that a stack without memory was used: what no pool served
+  std::uint64_t memory_released = 0;   ///< times that an idle stack's memory went back to the kernel
+  std::uint64_t mappings_made = 0;     ///< calls of mmap for stacks
+  std::uint64_t mappings_removed = 0;  ///< mappings that went back to the kernel
+};
+
+/// Those figures. Any thread; takes a lock for each stack class.
+[[nodiscard]] CSP_API stack_figures stack_statistics();
+
+/// How much of their stacks the tasks of one spawn site use, by a sample of those that had a stack of their own.
+struct stack_use {
+  std::string file;
+  std::string function;
+  unsigned line = 0;
+  std::uint32_t samples = 0;  ///< tasks that were measured, about one in 500
+  std::size_t deepest = 0;    ///< bytes, the most of any of them
+};
+
+/// The spawn sites that were measured so far. Any thread. \throws std::bad_alloc
+[[nodiscard]] CSP_API std::vector<stack_use> stack_use_by_site();
 
 /// What can be told about a task from outside.
 struct task_info {

@@ -60,6 +60,7 @@ class CSP_API address {
 /// look-ups never hold up csp::blocking. The look-up itself cannot be interrupted: it ends in the background when the
 /// task is cancelled or `deadline` (steady clock) comes first. A plain thread calls getaddrinfo itself and waits for
 /// its end. Errors: those of resolver_category(), std::errc::timed_out. A cancellation point.
+/// In a simulation, names are those that csp::testing::network was told; others fail it.
 [[nodiscard]] CSP_API result<std::vector<address>> resolve(
     std::string_view host, std::string_view service,
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max());

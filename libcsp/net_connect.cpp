@@ -3,9 +3,9 @@
 
 #include "channel/select_engine.h"
 #include "netio/fd_watch.h"
-#include "netio/netpoller.h"
 #include "netio/outcome.h"
 #include "netio/real.h"
+#include "netio/socket_calls.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -26,20 +26,19 @@ using detail::shared_fd_owner;
 
 /// A fresh socket that can be connected to `peer`.
 [[nodiscard]] result<shared_fd_owner> socket_for(const address& peer) {
-  const int fd = detail::outcome_of(detail::real::socket(peer.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const int fd = detail::outcome_of(detail::sockets::make(peer.family(), SOCK_STREAM));
   if (fd < 0) {
     return detail::error_in(fd);
   }
   if (peer.family() != AF_UNIX) {
-    constexpr int on = 1;
-    static_cast<void>(detail::real::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
+    static_cast<void>(detail::sockets::set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1));
   }
   return shared_fd::adopt(fd);
 }
 
 /// connect(2), called again until it is decided: an outcome of 0, or of EINPROGRESS while it goes on.
 [[nodiscard]] int advance(int fd, const address& peer) noexcept {
-  const int outcome = detail::outcome_of(detail::real::connect(fd, peer.native(), peer.native_length()));
+  const int outcome = detail::outcome_of(detail::sockets::connect(fd, peer.native(), peer.native_length()));
   switch (-outcome) {
     case EISCONN:
       return 0;
@@ -167,7 +166,7 @@ class race {
 
   /// Waits until one of the attempts may be decided, or until `limit`.
   void wait(nanos limit) {
-    if (detail::netpoller::of_caller() == nullptr) {
+    if (!detail::fd_watch::is_possible()) {
       wait_in_thread(limit);
       return;
     }

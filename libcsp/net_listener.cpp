@@ -1,7 +1,7 @@
 #include <libcsp/net_listener.h>
 
 #include "netio/outcome.h"
-#include "netio/real.h"
+#include "netio/socket_calls.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -20,7 +20,7 @@ using detail::nanos;
 [[nodiscard]] std::error_code last_error() noexcept { return detail::error_in(-detail::last_errno()); }
 
 void set(int fd, int level, int name, int value) noexcept {
-  static_cast<void>(detail::real::setsockopt(fd, level, name, &value, sizeof value));
+  static_cast<void>(detail::sockets::set_option(fd, level, name, value));
 }
 
 void set_options(int fd, int family, const listen_options& options) noexcept {
@@ -50,9 +50,13 @@ void set_options(int fd, int family, const listen_options& options) noexcept {
 }
 
 [[nodiscard]] int bind_to(int fd, const address& where, const listen_options& options) noexcept {
-  const auto bind = [&] { return detail::outcome_of(::bind(fd, where.native(), where.native_length())); };
+  const auto bind = [&] {
+    return detail::outcome_of(detail::sockets::bind(fd, where.native(), where.native_length()));
+  };
   const int outcome = bind();
-  const bool in_the_way = outcome == -EADDRINUSE && where.family() == AF_UNIX && options.replace_stale;
+  // A simulated socket's path is no file.
+  const bool in_the_way =
+      outcome == -EADDRINUSE && where.family() == AF_UNIX && options.replace_stale && !detail::is_simulated(fd);
   return in_the_way && remove_stale(where) ? bind() : outcome;
 }
 
@@ -83,7 +87,7 @@ void set_options(int fd, int family, const listen_options& options) noexcept {
 }  // namespace
 
 result<listener> listener::bind(const address& where, const listen_options& options) {
-  const int fd = detail::real::socket(where.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int fd = detail::sockets::make(where.family(), SOCK_STREAM);
   if (fd < 0) {
     return last_error();
   }
@@ -92,10 +96,10 @@ result<listener> listener::bind(const address& where, const listen_options& opti
   if (const int outcome = bind_to(fd, where, options); outcome < 0) {
     return detail::error_in(outcome);
   }
-  if (options.unlink_on_close) {
+  if (options.unlink_on_close && !detail::is_simulated(fd)) {
     made.remember_path(where);
   }
-  if (::listen(fd, options.backlog) != 0) {
+  if (detail::sockets::listen(fd, options.backlog) != 0) {
     return last_error();
   }
   return made;
@@ -169,8 +173,7 @@ result<stream> listener::accept() {
   }
   for (nanos pause = shortest_pause;;) {
     const ssize_t outcome = fd->retry(io_direction::read, 0, [](int number) -> ssize_t {
-      const int taken =
-          detail::outcome_of(detail::real::accept4(number, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      const int taken = detail::outcome_of(detail::sockets::accept(number));
       return is_of_the_connection(-taken) ? passed_over : taken;
     });
     if (outcome >= 0) {

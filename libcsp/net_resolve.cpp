@@ -3,6 +3,7 @@
 #include <libcsp/go.h>
 #include <libcsp/net_address.h>
 
+#include "netio/network.h"
 #include "netio/outcome.h"
 #include "netio/real.h"
 #include "sched/park.h"
@@ -97,6 +98,29 @@ using addresses = std::vector<address>;
   }
 }
 
+/// In a simulation: what its network was told of the name (csp::testing::network::name).
+[[nodiscard]] result<addresses> ask_the_simulation(std::string_view host, std::string_view service) {
+  const auto port = numeric_port(service);
+  if (port && (host.empty() || host == "localhost")) {
+    return addresses{*address::parse("::1", *port), *address::parse("127.0.0.1", *port)};
+  }
+  const detail::network* const net = detail::network_of_caller();
+  const std::vector<sockaddr_storage>* const known = port && net != nullptr ? net->look_up(host) : nullptr;
+  if (known == nullptr) {
+    static_cast<void>(detail::refuse_in_simulation("a look-up of '" + std::string(host) + "', service '" +
+                                                   std::string(service) + "'"));
+    return std::make_error_code(std::errc::not_supported);
+  }
+  if (known->empty()) {
+    return std::error_code(EAI_NONAME, resolver_category());
+  }
+  addresses found;
+  for (const sockaddr_storage& each : *known) {
+    found.push_back(address::from_native(reinterpret_cast<const sockaddr*>(&each), sizeof each)->with_port(*port));
+  }
+  return found;
+}
+
 }  // namespace
 
 result<addresses> resolve(std::string_view host, std::string_view service,
@@ -114,6 +138,9 @@ result<addresses> resolve(std::string_view host, std::string_view service,
   }
   if (detail::to_nanos(deadline) <= detail::current_time()) {
     return std::make_error_code(std::errc::timed_out);
+  }
+  if (here != nullptr && here->is_simulated()) {
+    return ask_the_simulation(host, service);
   }
   if (here == nullptr) {
     return ask_the_system(std::string(host), std::string(service));

@@ -1,7 +1,7 @@
 #include <libcsp/net_socket.h>
 
 #include "netio/outcome.h"
-#include "netio/real.h"
+#include "netio/socket_calls.h"
 
 namespace csp::inline v0::net {
 namespace {
@@ -23,11 +23,15 @@ using name_function = int (*)(int, sockaddr*, socklen_t*);
 }  // namespace
 
 address socket::local() const {
-  return ask_name(shared(), [](int fd, sockaddr* name, socklen_t* length) { return ::getsockname(fd, name, length); });
+  return ask_name(shared(), [](int fd, sockaddr* name, socklen_t* length) {
+    return detail::sockets::getsockname(fd, name, length);
+  });
 }
 
 address socket::peer_address() const {
-  return ask_name(shared(), [](int fd, sockaddr* name, socklen_t* length) { return ::getpeername(fd, name, length); });
+  return ask_name(shared(), [](int fd, sockaddr* name, socklen_t* length) {
+    return detail::sockets::getpeername(fd, name, length);
+  });
 }
 
 void socket::set(direction way, detail::nanos when) noexcept {
@@ -46,8 +50,8 @@ std::error_code socket::set_option(int level, int name, int value) noexcept {
   if (!fd_) {
     return std::make_error_code(std::errc::bad_file_descriptor);
   }
-  return detail::error_in(fd_->with_number(
-      [&](int number) { return detail::real::setsockopt(number, level, name, &value, sizeof value); }));
+  return detail::error_in(
+      fd_->with_number([&](int number) { return detail::sockets::set_option(number, level, name, value); }));
 }
 
 result<int> socket::option(int level, int name) const noexcept {
@@ -55,9 +59,8 @@ result<int> socket::option(int level, int name) const noexcept {
     return std::make_error_code(std::errc::bad_file_descriptor);
   }
   int value = 0;
-  socklen_t length = sizeof value;
   const int outcome =
-      fd_->with_number([&](int number) { return detail::real::getsockopt(number, level, name, &value, &length); });
+      fd_->with_number([&](int number) { return detail::sockets::option(number, level, name, &value); });
   if (outcome < 0) {
     return detail::error_in(outcome);
   }

@@ -1,9 +1,8 @@
 #include <libcsp/net_stream.h>
 
 #include "netio/outcome.h"
-#include "netio/real.h"
+#include "netio/socket_calls.h"
 
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -51,29 +50,27 @@ constexpr std::size_t most_pieces = 1024;
 
 result<stream> stream::adopt(int fd) {
   int type = 0;
-  socklen_t length = sizeof type;
-  if (detail::real::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0) {
+  if (detail::sockets::option(fd, SOL_SOCKET, SO_TYPE, &type) != 0) {
     return last_error();
   }
   if (type != SOCK_STREAM) {
     return std::make_error_code(std::errc::wrong_protocol_type);
   }
-  const int flags = ::fcntl(fd, F_GETFL);
-  if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
+  if (detail::sockets::make_nonblocking(fd) != 0) {
     return last_error();
   }
   return stream(detail::shared_fd::adopt(fd));
 }
 
 result<std::size_t> stream::read(void* data, std::size_t size) {
-  return transfer(shared(), io_direction::read, size, [=](int fd) { return detail::real::recv(fd, data, size, 0); });
+  return transfer(shared(), io_direction::read, size, [=](int fd) { return detail::sockets::recv(fd, data, size); });
 }
 
 result<std::size_t> stream::readv(std::span<const iovec> pieces) {
   std::size_t size = 0;
   msghdr header = header_of(pieces, size);
   return transfer(shared(), io_direction::read, size,
-                  [&header](int fd) { return detail::real::recvmsg(fd, &header, 0); });
+                  [&header](int fd) { return detail::sockets::recvmsg(fd, &header); });
 }
 
 std::error_code stream::read_exactly(void* data, std::size_t size, std::size_t* transferred) {
@@ -93,15 +90,14 @@ std::error_code stream::read_exactly(void* data, std::size_t size, std::size_t* 
 }
 
 result<std::size_t> stream::write(const void* data, std::size_t size) {
-  return transfer(shared(), io_direction::write, size,
-                  [=](int fd) { return detail::real::send(fd, data, size, MSG_NOSIGNAL); });
+  return transfer(shared(), io_direction::write, size, [=](int fd) { return detail::sockets::send(fd, data, size); });
 }
 
 result<std::size_t> stream::writev(std::span<const iovec> pieces) {
   std::size_t size = 0;
   const msghdr header = header_of(pieces, size);
   return transfer(shared(), io_direction::write, size,
-                  [&header](int fd) { return detail::real::sendmsg(fd, &header, MSG_NOSIGNAL); });
+                  [&header](int fd) { return detail::sockets::sendmsg(fd, &header); });
 }
 
 std::error_code stream::write_all(const void* data, std::size_t size, std::size_t* transferred) {
@@ -123,7 +119,7 @@ std::error_code stream::shutdown(direction way) noexcept {
   if (fd == nullptr) {
     return std::make_error_code(std::errc::bad_file_descriptor);
   }
-  return detail::error_in(fd->with_number([how](int number) { return detail::real::shutdown(number, how); }));
+  return detail::error_in(fd->with_number([how](int number) { return detail::sockets::shutdown(number, how); }));
 }
 
 std::error_code stream::set_no_delay(bool on) noexcept { return set_option(IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0); }
@@ -132,7 +128,7 @@ std::error_code stream::set_keep_alive(bool on) noexcept { return set_option(SOL
 
 result<std::pair<stream, stream>> pair() {
   std::array<int, 2> ends{};
-  if (detail::real::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+  if (detail::sockets::make_pair(ends) != 0) {
     return last_error();
   }
   try {
@@ -141,7 +137,7 @@ result<std::pair<stream, stream>> pair() {
     return std::pair(std::move(first), stream(detail::shared_fd::adopt(ends[1])));
   } catch (...) {
     // What adopt() refused is closed; the second end may not have come to it.
-    if (ends[0] >= 0) detail::real::close(ends[1]);
+    if (ends[0] >= 0) detail::sockets::close(ends[1]);
     throw;
   }
 }

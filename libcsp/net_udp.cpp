@@ -1,7 +1,7 @@
 #include <libcsp/net_udp.h>
 
 #include "netio/outcome.h"
-#include "netio/real.h"
+#include "netio/socket_calls.h"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -16,7 +16,7 @@ using detail::io_direction;
 /// A datagram socket at, or to, an address.
 template <class Use>
 [[nodiscard]] std::error_code open(const address& name, detail::shared_fd_owner& made, Use use) {
-  const int fd = detail::real::socket(name.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int fd = detail::sockets::make(name.family(), SOCK_DGRAM);
   if (fd < 0) {
     return last_error();
   }
@@ -40,8 +40,9 @@ template <class Use>
 
 result<udp> udp::bind(const address& where) {
   detail::shared_fd_owner fd;
-  const auto error =
-      open(where, fd, [](int number, const sockaddr* name, socklen_t length) { return ::bind(number, name, length); });
+  const auto error = open(where, fd, [](int number, const sockaddr* name, socklen_t length) {
+    return detail::sockets::bind(number, name, length);
+  });
   if (error) {
     return error;
   }
@@ -60,7 +61,7 @@ result<udp> udp::connect(const address& peer) {
   detail::shared_fd_owner fd;
   // Connecting a datagram socket notes the peer and does not wait.
   const auto error = open(peer, fd, [](int number, const sockaddr* name, socklen_t length) {
-    return detail::real::connect(number, name, length);
+    return detail::sockets::connect(number, name, length);
   });
   if (error) {
     return error;
@@ -86,7 +87,7 @@ result<udp> udp::connect(std::string_view host, std::uint16_t port) {
 
 result<std::size_t> udp::send_to(const void* data, std::size_t size, const address& peer) {
   return transfer(shared(), io_direction::write, [&, data, size](int fd) {
-    return detail::real::sendto(fd, data, size, MSG_NOSIGNAL, peer.native(), peer.native_length());
+    return detail::sockets::sendto(fd, data, size, peer.native(), peer.native_length());
   });
 }
 
@@ -100,7 +101,7 @@ result<datagram> udp::receive_from(void* data, std::size_t size) {
     header.msg_namelen = sizeof from;
     header.msg_iov = &piece;
     header.msg_iovlen = 1;
-    return detail::real::recvmsg(fd, &header, 0);
+    return detail::sockets::recvmsg(fd, &header);
   });
   if (!count) {
     return count.error();
@@ -110,12 +111,11 @@ result<datagram> udp::receive_from(void* data, std::size_t size) {
 }
 
 result<std::size_t> udp::send(const void* data, std::size_t size) {
-  return transfer(shared(), io_direction::write,
-                  [=](int fd) { return detail::real::send(fd, data, size, MSG_NOSIGNAL); });
+  return transfer(shared(), io_direction::write, [=](int fd) { return detail::sockets::send(fd, data, size); });
 }
 
 result<std::size_t> udp::receive(void* data, std::size_t size) {
-  return transfer(shared(), io_direction::read, [=](int fd) { return detail::real::recv(fd, data, size, 0); });
+  return transfer(shared(), io_direction::read, [=](int fd) { return detail::sockets::recv(fd, data, size); });
 }
 
 }  // namespace csp::inline v0::net

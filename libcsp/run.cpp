@@ -30,7 +30,9 @@ detail::core_settings checked(const options& wanted) {
   if (!stack_class) {
     throw std::invalid_argument("csp: options::stack_size is " + std::to_string(stack) + "; the limit is 8 MiB");
   }
-  result.stack_class = *stack_class;
+  result.stack_class = wanted.stacks.is_custom() ? detail::custom_stack_class : *stack_class;
+  result.stack_size = stack;
+  result.stacks = wanted.stacks;
   if (wanted.grace.count() < 0) {
     throw std::invalid_argument("csp: options::grace is negative");
   }

@@ -35,6 +35,8 @@ struct options {
   on_stuck stuck = on_stuck::wait;
   /// Seed of the scheduler's choices (victims of theft, ready arms of a select). 0: from the clock.
   std::uint64_t seed = 0;
+  /// Where stacks come from (libcsp/stacks.h): any stack_allocator, which must outlive the scheduler. Empty: the pool.
+  stack_source stacks{};
 };
 
 namespace detail {
@@ -124,7 +126,7 @@ class CSP_API scheduler {
   /// \throws std::logic_error when it does not run; std::bad_alloc; std::invalid_argument
   template <class F>
   void go(task_options task, F&& fn, source_location site = source_location::current()) {
-    detail::spawn_detached(*core_, {task.name, task.stack_size, task.pinned, site}, std::forward<F>(fn));
+    detail::spawn_detached(*core_, detail::spawn_options_of(task, site), std::forward<F>(fn));
   }
   template <class F>
   requires std::invocable < std::decay_t<F>
@@ -133,8 +135,7 @@ class CSP_API scheduler {
   }
   template <class F>
   auto spawn(task_options task, F&& fn, source_location site = source_location::current()) {
-    return detail::spawn_joinable<join_handle>(*core_, {task.name, task.stack_size, task.pinned, site},
-                                               std::forward<F>(fn));
+    return detail::spawn_joinable<join_handle>(*core_, detail::spawn_options_of(task, site), std::forward<F>(fn));
   }
   template <class F>
   requires std::invocable < std::decay_t<F>

@@ -2,6 +2,7 @@
 #include <libcsp/readiness.h>
 #include <libcsp/signals.h>
 
+#include "netio/network.h"
 #include "netio/signal_hub.h"
 
 #include <chrono>
@@ -95,6 +96,9 @@ void feed(const subscription& shared) {
 
 receiver<int> signals(std::span<const int> numbers) {
   const detail::signal_set wanted = checked(numbers);
+  if (detail::refuse_in_simulation("csp::signals")) {
+    throw std::logic_error("csp::signals: there are no signals in a simulation");
+  }
   detail::scheduler_core& core = detail::spawning_core();
   const auto place = std::make_shared<attendance>();
   detail::signal_subscription& entry = place->shared->entry;

@@ -1,6 +1,8 @@
 #include <libcsp/sync.h>
 
 #include "sched/base/fatal.h"
+#include "sched/scheduler_core.h"
+#include "sched/simulator.h"
 #include "sched/wait_list.h"
 
 namespace csp::inline v0 {
@@ -42,11 +44,17 @@ void mutex::lock_slowly() {
     starving_ = starving_ || vain >= wakes_in_vain;
     detail::exclusive_wait request{waiters_, lock_, node, wait_kind::mutex, false};
     request.at_front = vain != 0;
-    static_cast<void>(detail::wait_exclusive(request));
+    const wake_reason reason = detail::wait_exclusive(request);
     if (node.slot == &ownership_mark) {
       return;
     }
     lock_.lock();
+    if (reason == wake_reason::canceled) [[unlikely]] {
+      // The end of a simulation that has failed: nobody gives the mutex back any more, and all who wait get it.
+      take();
+      lock_.unlock();
+      return;
+    }
     woken_ = false;
     if (owner_ == nullptr) {
       take();
@@ -74,8 +82,13 @@ waiter* mutex::pass_on() noexcept {
   return waiters_.pop_winner()->owner;
 }
 
-void mutex::die_of_unlock() noexcept {
-  detail::fatal("csp::mutex: unlocked by a task or thread that does not hold it");
+void mutex::refuse_unlock() noexcept {
+  constexpr const char* text = "csp::mutex: unlocked by a task or thread that does not hold it";
+  const detail::processor* const here = detail::this_processor();
+  if (here == nullptr || !here->is_simulated()) {
+    detail::fatal(text);
+  }
+  here->core().settings().simulated->fail(text);
 }
 
 // --- condition_variable
@@ -107,6 +120,7 @@ std::cv_status condition_variable::wait_by(std::unique_lock<mutex>& lock, nanos 
 }
 
 void condition_variable::notify_one() noexcept {
+  detail::scheduling_point();
   lock_.lock();
   wait_node* const node = waiters_.pop_winner();
   lock_.unlock();
@@ -116,6 +130,7 @@ void condition_variable::notify_one() noexcept {
 }
 
 void condition_variable::notify_all() noexcept {
+  detail::scheduling_point();
   detail::winner_list woken;
   lock_.lock();
   woken.take_all(waiters_);
@@ -129,6 +144,7 @@ void condition_variable::notify_all() noexcept {
 void semaphore::acquire() { static_cast<void>(acquire_by(never)); }
 
 bool semaphore::try_acquire() noexcept {
+  detail::scheduling_point();
   const detail::spinlock_guard guard(lock_);
   if (permits_ <= 0) {
     return false;
@@ -160,6 +176,7 @@ bool semaphore::acquire_by(nanos deadline) {
 }
 
 void semaphore::release(std::ptrdiff_t count) noexcept {
+  detail::scheduling_point();
   detail::require(count >= 0, "csp::semaphore: a negative number of permits was released");
   detail::winner_list woken;
   lock_.lock();
@@ -176,6 +193,7 @@ void semaphore::release(std::ptrdiff_t count) noexcept {
 // ---------------------------------------------------------------------------------------------------------
 
 void wait_group::add(std::ptrdiff_t count) noexcept {
+  detail::scheduling_point();
   detail::winner_list woken;
   lock_.lock();
   count_ += count;
@@ -191,6 +209,7 @@ void wait_group::add(std::ptrdiff_t count) noexcept {
 void wait_group::wait() { static_cast<void>(wait_by(never)); }
 
 bool wait_group::wait_by(nanos deadline) {
+  detail::scheduling_point();
   detail::cancellation_point();
   {
     const detail::spinlock_guard guard(lock_);

@@ -43,6 +43,7 @@ class CSP_API mutex {
   }
   /// Takes the lock if it is free.
   [[nodiscard]] bool try_lock() noexcept {
+    detail::scheduling_point();
     const detail::spinlock_guard guard(lock_);
     if (owner_ != nullptr) {
       return false;
@@ -73,12 +74,15 @@ class CSP_API mutex {
     owner_place_ = here != nullptr ? here->signature() : detail::spinlock::anonymous;
   }
   CSP_NOINLINE void lock_slowly();
-  [[noreturn]] static void die_of_unlock() noexcept;
+  /// Ends the program; in a simulation, the simulation.
+  static void refuse_unlock() noexcept;
 
   /// With the spinlock held: gives the mutex back and releases the spinlock. Returns whom the caller must make ready.
   [[nodiscard]] CSP_ALWAYS_INLINE detail::waiter* release(const void* by) noexcept {
     if (owner_ != by) [[unlikely]] {
-      die_of_unlock();
+      refuse_unlock();
+      lock_.unlock();
+      return nullptr;
     }
     detail::waiter* woken = nullptr;
     if (waiters_.empty()) [[likely]] {

@@ -11,7 +11,19 @@
 
 namespace csp::inline v0 {
 
-using clock = std::chrono::steady_clock;
+/// The clock of all deadlines: std::chrono::steady_clock, with its time points, but in a simulation (libcsp/testing.h)
+/// the virtual time. Meets the Clock requirements of the standard.
+struct CSP_API clock {
+  using duration = std::chrono::steady_clock::duration;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::steady_clock::time_point;
+  static constexpr bool is_steady = true;
+  /// Now. Any task or thread; does not block.
+  [[nodiscard]] static time_point now() noexcept {
+    return time_point(std::chrono::nanoseconds(detail::current_time()));
+  }
+};
 
 /// Lets other tasks run; returns at once when there are none. In a plain thread it is std::this_thread::yield().
 /// A cancellation point.

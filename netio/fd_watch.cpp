@@ -1,12 +1,14 @@
 #include "netio/fd_watch.h"
 
 #include "netio/netpoller.h"
+#include "netio/network.h"
 #include "netio/real.h"
 
 #include <poll.h>
 #include <cerrno>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <system_error>
 
 namespace csp::inline v0::detail {
@@ -21,7 +23,16 @@ namespace {
 
 }  // namespace
 
+bool fd_watch::is_possible() noexcept { return network_of_caller() != nullptr || netpoller::of_caller() != nullptr; }
+
 void fd_watch::prepare() {
+  if (is_simulated(fd_)) {
+    prepare_simulated();
+    return;
+  }
+  if (refuse_in_simulation("a select on file descriptor " + std::to_string(fd_))) {
+    throw std::system_error(ENOTSUP, std::generic_category(), "csp: a select on a file descriptor in a simulation");
+  }
   errno = 0;
   netpoller* const poller = netpoller::of_caller();
   if (poller == nullptr) {
@@ -51,6 +62,21 @@ void fd_watch::prepare() {
   }
 }
 
+void fd_watch::prepare_simulated() {
+  network* const net = network_of_caller();
+  descriptor* const entry = net != nullptr ? net->at(fd_) : nullptr;
+  if (entry == nullptr) {
+    channel_ = always_ready();
+    return;
+  }
+  channel_ = entry->side(way_).watch();
+  std::optional<io_signal> old;
+  static_cast<void>(channel_->try_receive(old));
+  if (is_ready()) {
+    readiness::notify(*channel_.get());
+  }
+}
+
 bool fd_watch::confirm() noexcept {
   if (channel_->is_closed()) {
     return true;  // given up, or never to be waited for
@@ -63,6 +89,10 @@ bool fd_watch::confirm() noexcept {
 }
 
 bool fd_watch::is_ready() const noexcept {
+  if (is_simulated(fd_)) {
+    network* const net = network_of_caller();
+    return net == nullptr || net->is_ready(fd_, way_);
+  }
   const int error = errno;
   pollfd subject{fd_, static_cast<short>(way_ == io_direction::read ? POLLIN : POLLOUT), 0};
   const int count = real::poll(&subject, 1, 0);

@@ -14,10 +14,13 @@ class CSP_API fd_watch {
  public:
   fd_watch(int fd, io_direction way) noexcept : fd_(fd), way_(way) {}
 
+  /// False in a plain thread without a scheduler, and when the system refuses a poller.
+  [[nodiscard]] static bool is_possible() noexcept;
+
   /// Makes channel() receivable as soon as `fd` is ready, at once when it is so already; also when it has an error, is
   /// closed, or is of a kind that cannot be waited for. `fd` may stand for another file each time. Throws
   /// std::logic_error in a plain thread without a scheduler, std::bad_alloc, std::system_error (no poller: EMFILE,
-  /// ENOSPC). Calls of one object one at a time.
+  /// ENOSPC; ENOTSUP: a real descriptor in a simulation). Calls of one object one at a time.
   void prepare();
 
   /// After prepare().
@@ -27,6 +30,7 @@ class CSP_API fd_watch {
   [[nodiscard]] bool confirm() noexcept;
 
  private:
+  void prepare_simulated();
   [[nodiscard]] bool is_ready() const noexcept;
 
   int fd_;

@@ -1,5 +1,6 @@
 #include "netio/io.h"
 
+#include "netio/network.h"
 #include "netio/real.h"
 #include "sched/base/tls.h"
 #include "sched/processor.h"
@@ -7,12 +8,34 @@
 #include <poll.h>
 #include <algorithm>
 #include <climits>
+#include <string>
 
 namespace csp::inline v0::detail {
 
+void io_operation::find_entry() noexcept {
+  if (is_simulated(fd_)) {
+    network* const net = network_of_caller();
+    entry_ = net != nullptr ? net->at(fd_) : nullptr;
+    return;
+  }
+  poller_ = netpoller::of_caller();
+  entry_ = poller_ != nullptr ? poller_->at(fd_) : nullptr;
+}
+
 io_place io_operation::prepare() noexcept {
+  if (is_simulated(fd_)) {
+    if (entry_ == nullptr) {
+      errno = EBADF;
+      return io_place::nowhere;
+    }
+    waited_ = true;
+    return io_place::poller;
+  }
   if (entry_ == nullptr) {
-    return io_place::thread;
+    const bool refused =
+        refuse_in_simulation(std::string("a wait to ") + (way_ == io_direction::read ? "read" : "write") +
+                             " at file descriptor " + std::to_string(fd_));
+    return refused ? io_place::nowhere : io_place::thread;
   }
   const std::error_code error = poller_->watch(fd_, *entry_, way_, options_.foreign);
   if (!error) {

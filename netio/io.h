@@ -33,8 +33,12 @@ class CSP_API io_operation {
       : fd_(fd), way_(way), options_(options) {
     const processor* const here = this_processor();
     poller* const source = here != nullptr ? here->core().io() : nullptr;
-    poller_ = source != nullptr ? static_cast<netpoller*>(source) : netpoller::of_caller();
-    entry_ = poller_ != nullptr ? poller_->at(fd) : nullptr;
+    if (source != nullptr) [[likely]] {
+      poller_ = static_cast<netpoller*>(source);
+      entry_ = poller_->at(fd);
+    } else {
+      find_entry();
+    }
   }
   io_operation(const io_operation&) = delete;
   io_operation& operator=(const io_operation&) = delete;
@@ -87,13 +91,15 @@ class CSP_API io_operation {
   }
 
  private:
+  /// In a plain thread, before the first wait of a scheduler, and in a simulation.
+  void find_entry() noexcept;
   [[nodiscard]] io_wait wait_without_poller() noexcept;
 
   const int fd_;
   const io_direction way_;
   bool waited_ = false;
   const io_options& options_;
-  netpoller* poller_ = nullptr;
+  netpoller* poller_ = nullptr;  // null as well for a simulated socket, whose entry is in its network
   descriptor* entry_ = nullptr;  // null: there is no poller, or the number is out of its range
   std::uint32_t seen_ = 0;
 };

@@ -1,5 +1,6 @@
 #include "netio/netpoller.h"
 
+#include "netio/network.h"
 #include "netio/real.h"
 #include "sched/base/tls.h"
 #include "sched/scheduler_core.h"
@@ -70,6 +71,10 @@ netpoller* netpoller::of_caller() noexcept {
 }
 
 netpoller* netpoller::of(scheduler_core& core) noexcept {
+  if (core.settings().simulated != nullptr) {
+    errno = ENOTSUP;
+    return nullptr;
+  }
   const std::size_t at = core.number();
   if (at >= most_pollers) {
     errno = EMFILE;
@@ -233,7 +238,24 @@ void netpoller::for_each_entry(int fd, Visit visit) noexcept {
   }
 }
 
+namespace {
+
+/// The entry of a simulated socket of the caller's simulation; else null.
+[[nodiscard]] descriptor* simulated_entry(int fd) noexcept {
+  network* const net = network_of_caller();
+  return net != nullptr ? net->at(fd) : nullptr;
+}
+
+}  // namespace
+
 void netpoller::forget(int fd) noexcept {
+  if (is_simulated(fd)) {
+    if (descriptor* const entry = simulated_entry(fd)) {
+      entry->in.evict(true);
+      entry->out.evict(true);
+    }
+    return;
+  }
   for_each_entry(fd, [fd](netpoller& self, descriptor& entry) {
     const errno_keeper keeper;
     self.give_up(fd, entry, true);
@@ -241,6 +263,12 @@ void netpoller::forget(int fd) noexcept {
 }
 
 void netpoller::nudge(int fd, io_direction way) noexcept {
+  if (is_simulated(fd)) {
+    if (descriptor* const entry = simulated_entry(fd)) {
+      entry->side(way).nudge();
+    }
+    return;
+  }
   for_each_entry(fd, [way](netpoller&, descriptor& entry) { entry.side(way).nudge(); });
 }
 

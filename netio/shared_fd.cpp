@@ -1,6 +1,7 @@
 #include "netio/shared_fd.h"
 
 #include "netio/real.h"
+#include "netio/socket_calls.h"
 #include "sched/park.h"
 
 #include <netinet/in.h>
@@ -25,7 +26,7 @@ shared_fd_owner shared_fd::adopt(int fd) {
   netpoller::forget(fd);
   auto* const self = new (std::nothrow) shared_fd(fd);
   if (self == nullptr) {
-    real::close(fd);
+    sockets::close(fd);
     throw std::bad_alloc();
   }
   return shared_fd_owner(self);
@@ -34,8 +35,7 @@ shared_fd_owner shared_fd::adopt(int fd) {
 shared_fd::transport shared_fd::find_transport() noexcept {
   const int error = errno;
   int protocol = 0;
-  socklen_t size = sizeof protocol;
-  static_cast<void>(real::getsockopt(fd_, SOL_SOCKET, SO_PROTOCOL, &protocol, &size));
+  static_cast<void>(sockets::option(fd_, SOL_SOCKET, SO_PROTOCOL, &protocol));
   const transport found = protocol == IPPROTO_TCP ? transport::tcp : transport::other;
   transport_.set(found);
   errno = error;
@@ -78,7 +78,7 @@ void shared_fd::leave_closed(std::uint64_t before) noexcept {
     const int error = errno;
     // An operation that was under way may have registered the number once more.
     netpoller::forget(fd_);
-    real::close(fd_);
+    sockets::close(fd_);
     errno = error;
   }
   if ((word_.fetch_or(ended_bit, std::memory_order_acq_rel) & owned_bit) == 0) {

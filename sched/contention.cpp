@@ -68,6 +68,12 @@ processor* weigh_contention(std::uint32_t rival) noexcept {
 }
 
 void lock_contended(spinlock& lock, std::uint32_t rival) noexcept {
+  if (rival == 0) {
+    lock.unlock();
+    this_processor()->interleave();
+    lock.lock();
+    return;
+  }
   if (processor* const better = weigh_contention(rival)) {
     this_processor()->move_to(*better);
   }

@@ -16,7 +16,8 @@ namespace csp::inline v0::detail {
 /// go, by processor::move_to(), if that happens all the time and there is a better place; else null. Any thread.
 [[nodiscard]] CSP_API processor* weigh_contention(std::uint32_t rival) noexcept;
 
-/// Takes a lock that was not free; `rival` is what spinlock::try_lock_as() returned. May switch to other tasks.
+/// Takes a lock that was not free; `rival` is what spinlock::try_lock_as() returned. May switch to other tasks. With a
+/// rival of 0 the lock was free and is held, and this is a simulation: others may come first.
 CSP_API CSP_NOINLINE void lock_contended(spinlock& lock, std::uint32_t rival) noexcept;
 
 /// How the calling thread signs the lock for one operation: by its processor, if it has one.
@@ -31,7 +32,9 @@ CSP_ALWAYS_INLINE void lock_signed(spinlock& lock, processor* here) noexcept { l
 /// The same at the start of an operation that may wait: the task may move to another processor first, holding no lock.
 /// Afterwards `here` may be another one.
 CSP_ALWAYS_INLINE void lock_shared(spinlock& lock, processor* here) noexcept {
-  if (const std::uint32_t rival = lock.try_lock_as(signature(here))) [[unlikely]] {
+  const std::uint32_t self = signature(here);
+  const std::uint32_t rival = lock.try_lock_as(self);
+  if ((rival | (self & processor::simulated_mark)) != 0) [[unlikely]] {
     lock_contended(lock, rival);
   }
 }

@@ -55,6 +55,18 @@ void delist_scheduler(scheduler_core& core) noexcept {
   std::erase(all.running, &core);
 }
 
+std::size_t armed_timers() {
+  registry& all = schedulers();
+  const std::lock_guard guard(all.lock);
+  std::size_t count = 0;
+  for (const scheduler_core* const core : all.running) {
+    for (unsigned i = 0; i < core->active(); ++i) {
+      count += core->at(i).timers.size();
+    }
+  }
+  return count;
+}
+
 void check_for_deadlock() noexcept {
   registry& all = schedulers();
   std::string report;

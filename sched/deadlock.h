@@ -8,6 +8,7 @@
 
 #include "sched/base/config.h"
 
+#include <cstddef>
 #include <string>
 
 namespace csp::inline v0::detail {
@@ -23,6 +24,9 @@ CSP_API deadlock_function exchange_deadlock_function(deadlock_function handler) 
 /// A scheduler takes part in the check from enlist() to delist().
 void enlist_scheduler(scheduler_core& core);
 void delist_scheduler(scheduler_core& core) noexcept;
+
+/// Timers that are armed in the schedulers that take part. Any thread.
+[[nodiscard]] CSP_API std::size_t armed_timers();
 
 /// The last processor of a scheduler has parked: looks at all of them. On that processor's root, which is parked.
 void check_for_deadlock() noexcept;

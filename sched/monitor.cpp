@@ -4,6 +4,7 @@
 #include "sched/base/os_thread.h"
 #include "sched/processor.h"
 #include "sched/scheduler_core.h"
+#include "sched/stack_arena.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -24,6 +25,8 @@ constexpr unsigned quiet_looks_before_slower = 16;
 constexpr nanos long_run = 5'000;
 /// A wait for a thread's lock that lasts so long is told: no well-kept lock is held for so long.
 constexpr nanos long_futex_wait = 1'000 * millisecond;
+/// And is the same wait, without any CPU time, for so long: some looks.
+constexpr nanos confirmed_futex_wait = 100 * millisecond;
 /// When all processors compute on and nobody has asked the poller for so long, the monitor sends a sleeper or asks.
 constexpr nanos longest_unpolled = millisecond;
 
@@ -76,7 +79,8 @@ void watcher::watch_until(const atomic<bool>& done, nanos deadline) {
       period_ = shortest_period;
       quiet_looks_ = 0;
       if (!done.load(std::memory_order_acquire)) {
-        parker_.park_until(deadline);
+        // With idle stacks to age it wakes a few times more, then no longer.
+        parker_.park_until(std::min(deadline, stack_arena::instance().next_ageing()));
       }
       dozing_.store(false, std::memory_order_relaxed);
     } else {
@@ -92,7 +96,7 @@ bool watcher::is_stuck(processor& subject, sample& seen, nanos now, bool& attend
     if (switches != seen.switches && core_.idle.parked() != 0 && subject.has_work(now)) {
       attend |= now - seen.since >= long_run * static_cast<nanos>(switches - seen.switches);
     }
-    seen = {switches, now, subject.thread_cpu_time(), false, false};
+    seen = sample{.switches = switches, .since = now, .cpu_time = subject.thread_cpu_time()};
     if (subject.timers.earliest() <= now) {
       subject.request_chores();
     }
@@ -110,8 +114,17 @@ bool watcher::is_stuck(processor& subject, sample& seen, nanos now, bool& attend
 
 void watcher::tell_of_futex_wait(const processor& subject, sample& seen, nanos now) {
   task* const running = subject.current();
-  if (seen.told || running == nullptr || now - seen.since < long_futex_wait ||
-      !waits_for_futex(subject.thread_number())) {
+  if (seen.told || running == nullptr || now - seen.since < long_futex_wait) {
+    return;
+  }
+  // A thread that computes may be in a short futex wait at each look; one that is blocked uses no CPU time at all.
+  const nanos cpu_time = subject.thread_cpu_time();
+  if (!waits_for_futex(subject.thread_number()) || cpu_time != seen.blocked_cpu_time) {
+    seen.blocked_cpu_time = cpu_time;
+    seen.blocked_since = now;
+    return;
+  }
+  if (now - seen.blocked_since < confirmed_futex_wait) {
     return;
   }
   seen.told = true;
@@ -127,6 +140,7 @@ void watcher::tell_of_futex_wait(const processor& subject, sample& seen, nanos n
 void watcher::look() {
   const nanos now = steady_now();
   ticks_.set(ticks_now());
+  stack_arena::instance().age(now);
   bool attend = false;
   unsigned stuck = 0;
   const unsigned active = core_.active();

@@ -41,6 +41,9 @@ class watcher {
 
   [[nodiscard]] const relaxed<std::uint32_t>& ticks_counter() const noexcept { return ticks_; }
 
+  /// Sets the ticks, for a simulator: nobody else counts them then.
+  void set_ticks(std::uint32_t ticks) noexcept { ticks_.set(ticks); }
+
   /// Forgets what it saw; before a start.
   void reset();
 
@@ -51,7 +54,9 @@ class watcher {
     nanos since = 0;     // when the switches were seen first
     nanos cpu_time = 0;  // of its thread, then
     bool stuck = false;
-    bool told = false;  // that it waits for a futex
+    bool told = false;            // that it waits for a futex
+    nanos blocked_cpu_time = -1;  // its CPU time when it was seen in a futex wait
+    nanos blocked_since = 0;      // when that was
   };
 
   void look();

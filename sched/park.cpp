@@ -1,6 +1,7 @@
 #include "sched/park.h"
 
 #include "sched/base/atomic.h"
+#include "sched/fork.h"
 #include "sched/base/futex.h"
 #include "sched/scheduler_core.h"
 #include "sched/thread_block.h"
@@ -74,6 +75,7 @@ void commit_exclusive(processor&, task* left, void* argument) noexcept {
 }
 
 wake_reason wait_as_thread(exclusive_wait& request) {
+  refuse_in_forked_child(nullptr);
   thread_block* block = nullptr;
   try {
     block = &this_thread_block();
@@ -129,6 +131,7 @@ void commit_open(processor& here, task* left, void* argument) noexcept {
 }
 
 wake_reason wait_as_thread(open_wait& request) {
+  refuse_in_forked_child(nullptr);
   auto& self = static_cast<thread_block&>(request.owner);
   self.publish_open(request.ticket, false);
   waiter* const other = request.before_unlock != nullptr ? request.before_unlock(request.argument) : nullptr;

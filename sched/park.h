@@ -34,6 +34,14 @@ CSP_ALWAYS_INLINE void cancellation_point(const processor* here) {
 }
 CSP_ALWAYS_INLINE void cancellation_point() { cancellation_point(this_processor()); }
 
+/// In a simulation: others may come first. For operations on what tasks share that do not sign a lock (contention.h).
+CSP_ALWAYS_INLINE void scheduling_point() noexcept {
+  processor* const here = this_processor();
+  if (here != nullptr && here->is_simulated()) [[unlikely]] {
+    here->interleave();
+  }
+}
+
 /// open_wait's wait (sched/open_wait.h), for callers that are not hot.
 [[nodiscard]] CSP_API wake_reason wait(open_wait& request);
 

@@ -3,6 +3,7 @@
 #include "sched/base/fatal.h"
 #include "sched/base/os_thread.h"
 #include "sched/base/tls.h"
+#include "sched/fork.h"
 #include "sched/scheduler_core.h"
 #include "sched/switch_task.h"
 
@@ -28,17 +29,21 @@ void processor::assign(scheduler_core& core, unsigned index, std::uint64_t seed,
   core_.set(&core);
   coarse_time_ = &core.monitor().ticks_counter();
   index_.set(index);
-  signature_.set(core.number() * signatures_a_core + index + spinlock::anonymous + 1);
+  const bool simulated = core.settings().simulated != nullptr;
+  signature_.set((core.number() * signatures_a_core + index + spinlock::anonymous + 1) |
+                 (simulated ? simulated_mark : 0));
   fight_ = {};
   shared_operations_.set(0);
   spare_.set(spare);
   random = random_source(seed);
   observed_.assign(scheduler_core::most_processors, observation{.gain = most_gain});
   loot_ = 0;
+  robbed_ = 0;
+  pinned_turn_ = false;
   retire_requested.set(false);
   searching_ = false;
   search_time_ = longest_search;
-  budget_.set(switches_between_chores);
+  budget_.set(simulated ? 1 : switches_between_chores);
   open_until_.set(0);
   count.spawned.set(0);
   count.finished.set(0);
@@ -235,9 +240,13 @@ bool processor::poll_now_and_then() noexcept {
 }
 
 void processor::do_chores() noexcept {
+  refuse_in_forked_child(left_.get());
   // With timers armed, or file descriptors watched, the clock is read more often.
   const bool polls = poll_now_and_then() || poller_in_use() != nullptr;
-  budget_.set(timers.earliest() == never && !polls ? switches_between_chores : switches_between_clocks);
+  // In a simulation each switch goes through the root, where the simulator decides what comes next.
+  budget_.set(is_simulated()                         ? 1
+              : timers.earliest() == never && !polls ? switches_between_chores
+                                                     : switches_between_clocks);
   if (timers.earliest() != never) {
     // Few at a time: half of the turns stay with tasks that are ready anyway.
     static_cast<void>(fire_timers(timers, core().now(), switches_between_clocks / 2));
@@ -267,11 +276,17 @@ task* processor::take_pinned() noexcept {
   return inbox_.pop(&item, 1) != 0 ? item : nullptr;
 }
 
+void processor::forget_line() noexcept {
+  while (take_pinned() != nullptr || take_own(true) != nullptr || take_shared() != nullptr) {
+  }
+}
+
 task* processor::choose() noexcept {
   const bool chores = budget_.get() <= 0;
   if (chores) {
     do_chores();
   }
+  const bool newest_first = is_simulated() ? core().settings().simulated->prefers_newest() : !chores;
   // Inbox and own queue take turns while both have something.
   pinned_turn_ = !pinned_turn_;
   if (pinned_turn_) {
@@ -279,7 +294,7 @@ task* processor::choose() noexcept {
       return item;
     }
   }
-  if (task* const item = take_own(!chores)) {
+  if (task* const item = take_own(newest_first)) {
     return item;
   }
   if (task* const item = take_pinned()) {
@@ -291,6 +306,12 @@ task* processor::choose() noexcept {
     }
   }
   return take_shared();
+}
+
+void processor::give_up_tasks() noexcept {
+  while (choose() != nullptr) {
+  }
+  timers.clear();
 }
 
 processor::step_result processor::step() noexcept {
@@ -344,7 +365,13 @@ void processor::quit_search() noexcept {
   }
 }
 
-void processor::sleep() noexcept {
+void processor::interleave() noexcept {
+  if (current() != nullptr) {
+    core().settings().simulated->interleave(*this);
+  }
+}
+
+bool processor::begin_sleep() noexcept {
   scheduler_core& owner = core();
   count.sleeps.add(1);
   sleeping.set(true);
@@ -353,15 +380,29 @@ void processor::sleep() noexcept {
   searching_ = false;
   // Pairs with the fences of submitters: they see us parked, or we see their task. Submitters in other processors use a
   // light fence; when there are none (a spare's thread starts after it was counted), a plain one does.
-  if (owner.active() > 1) {
+  if (owner.active() > 1 && owner.settings().own_threads) {
     asymmetric_fence::heavy();
   } else {
     full_fence();
   }
+  if (owner.halted() || work_in_sight(everything) || may_retire()) {
+    return false;
+  }
+  owner.note_idle();
+  return true;
+}
+
+void processor::end_sleep() noexcept {
+  sleeping.set(false);
+  // Taken off the list by a waker: then it counts us as a searcher.
+  searching_ = !core().idle.leave(idle_);
+  core().monitor().note_busy();
+}
+
+void processor::sleep() noexcept {
   poller* source = nullptr;
-  if (!owner.halted() && !work_in_sight(everything) && !may_retire()) {
-    owner.note_idle();
-    const nanos start = owner.now();
+  if (begin_sleep()) {
+    const nanos start = core().now();
     source = poller_in_use();
     if (source != nullptr && source->try_claim()) {
       static_cast<void>(parker_.park_in(*source, timers.earliest()));
@@ -370,16 +411,13 @@ void processor::sleep() noexcept {
       static_cast<void>(parker_.park_until(timers.earliest()));
     }
     // What came soon would have been found by looking on; what came late was not worth the looking.
-    const bool soon = owner.now() - start < longest_search;
+    const bool soon = core().now() - start < longest_search;
     search_time_ = soon ? longest_search : std::max(search_time_ / 2, shortest_search);
   }
-  sleeping.set(false);
-  // Taken off the list by a waker: then it counts us as a searcher.
-  searching_ = !owner.idle.leave(idle_);
-  owner.monitor().note_busy();
+  end_sleep();
   if (source != nullptr) {
     source->deliver(this);
-    source->release_claim(owner.now());
+    source->release_claim(core().now());
   }
 }
 

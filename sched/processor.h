@@ -78,6 +78,10 @@ class CSP_API processor {
   step_result step() noexcept;
   /// Sleeps until there may be work; after step() said idle.
   void sleep() noexcept;
+  /// The two halves of sleep() around the sleep itself, for a simulator. begin_sleep(): false when there is work after
+  /// all. end_sleep() follows in either case.
+  [[nodiscard]] bool begin_sleep() noexcept;
+  void end_sleep() noexcept;
   /// Steps and sleeps until the scheduler halts, or until this spare may retire.
   void run_loop() noexcept;
 
@@ -92,6 +96,12 @@ class CSP_API processor {
   void yield() noexcept;
   /// The task to run after the running one, from the own queue; null: the root must decide.
   [[nodiscard]] task* take_next() noexcept;
+  /// Takes all tasks out of line, for a simulator that has given them up. On this processor's thread, outside tasks.
+  void forget_line() noexcept;
+  /// Whose stack was left last; for a simulator, after a step.
+  [[nodiscard]] const task* last_left() const noexcept { return left_.get(); }
+  /// Forgets the tasks in line here and the timers: nobody will run them any more. For a simulator.
+  void give_up_tasks() noexcept;
   /// Puts a fresh task in line, and wakes somebody for it where that helps.
   void submit(task& fresh) noexcept;
 
@@ -135,7 +145,7 @@ class CSP_API processor {
   [[nodiscard]] scheduler_core& core() const noexcept { return *core_.get(); }
   [[nodiscard]] unsigned index() const noexcept { return index_.get(); }
   [[nodiscard]] bool is_spare() const noexcept { return spare_.get(); }
-  [[nodiscard]] parker& sleeper() noexcept { return parker_; }
+  [[nodiscard]] futex_parker& sleeper() noexcept { return parker_; }
   [[nodiscard]] std::uint64_t next_id() noexcept;
   /// Milliseconds since the start, as of the monitor's last tick.
   [[nodiscard]] std::uint32_t coarse_time() const noexcept { return coarse_time_->get(); }
@@ -158,6 +168,14 @@ class CSP_API processor {
     shared_operations_.add(1);
     return signature_.get();
   }
+  /// Set in the signature of a processor that a simulator drives.
+  static constexpr std::uint32_t simulated_mark = std::uint32_t{1} << 31;
+  /// True when a simulator drives this processor.
+  [[nodiscard]] CSP_ALWAYS_INLINE bool is_simulated() const noexcept {
+    return (signature_.get() & simulated_mark) != 0;
+  }
+  /// In a simulation: lets others come first, if a task runs here (simulator.h).
+  CSP_NOINLINE void interleave() noexcept;
   /// Counts that a task here met a lock in the hands of `rival`. Where it should go, if that happens all the time and
   /// there is a better place for it; else null. On this processor's thread.
   [[nodiscard]] processor* weigh_contention(std::uint32_t rival) noexcept;

@@ -4,14 +4,17 @@
 #include "sched/base/os_thread.h"
 #include "sched/base/tls.h"
 #include "sched/deadlock.h"
+#include "sched/fork.h"
 #include "sched/inspect.h"
 #include "sched/stack_overflow.h"
 #include "sched/task_entry.h"
 
 #include <cstdio>
+#include <cstring>
 #include <new>
 #include <optional>
 #include <stdexcept>
+#include <string_view>
 
 namespace csp::inline v0::detail {
 namespace {
@@ -34,11 +37,24 @@ void describe_running_task(char* buffer, std::size_t size) noexcept {
   const processor* const here = this_processor();
   if (here != nullptr && here->current() != nullptr) {
     describe_task(*here->current(), buffer, size);
+    if (const simulator* const simulated = here->core().settings().simulated) {
+      const std::size_t length = std::strlen(buffer);
+      std::snprintf(buffer + length, size - length, ", in %s", simulated->describe().c_str());
+    }
   }
 }
 
 void describe_stack_owner(const void* owner, char* buffer, std::size_t size) {
-  describe_task(*static_cast<const task*>(owner), buffer, size);
+  // Without the word "task", which the message has.
+  char text[512];
+  describe_task(*static_cast<const task*>(owner), text, sizeof text);
+  constexpr std::size_t word = std::string_view("task ").size();
+  std::snprintf(buffer, size, "%s", text + word);
+}
+
+const stack_block* stack_of_running_task() noexcept {
+  const processor* const here = this_processor();
+  return here != nullptr && here->current() != nullptr ? here->current()->stack : nullptr;
 }
 
 }  // namespace
@@ -87,9 +103,12 @@ processor& scheduler_core::allocate_processor(unsigned index, bool spare) {
 }
 
 void scheduler_core::start(const core_settings& settings) {
+  refuse_in_forked_child(nullptr);
+  watch_forks();
   settings_ = settings;
   set_context_describer(describe_running_task);
   set_stack_owner_describer(describe_stack_owner);
+  set_running_stack_finder(stack_of_running_task);
   install_stack_overflow_handler();
   outside_spawned_.set(0);
   outside_abandoned_.set(0);
@@ -98,6 +117,10 @@ void scheduler_core::start(const core_settings& settings) {
   end_awaited_.store(false, std::memory_order_relaxed);
   ended_.store(false, std::memory_order_relaxed);
   spares_running_.store(0, std::memory_order_relaxed);
+  homes_.store(0, std::memory_order_relaxed);
+  if (settings_.simulated != nullptr) {
+    ids_.store(1, std::memory_order_relaxed);  // runs are compared
+  }
   monitor_.reset();
   const unsigned slots = settings_.processors + settings_.spares;
   require(slots <= most_processors, "too many processors");
@@ -117,6 +140,7 @@ void scheduler_core::start(const core_settings& settings) {
     join_processors();
     throw;
   }
+  count_scheduler(1);
   running_.store(true, std::memory_order_release);
   const std::lock_guard guard(outside_);
   outside_open_ = true;
@@ -192,7 +216,7 @@ void scheduler_core::stop() {
   }
   join_processors();
   for (unsigned i = 0; i < active(); ++i) {
-    at(i).timers.clear();
+    require(at(i).timers.clear() == 0, "a wait has ended and left its timer behind");
   }
   blocking.stop();
   lingering.stop();
@@ -205,19 +229,20 @@ void scheduler_core::stop() {
     monitor_thread_.join();
   }
   delist_scheduler(*this);
+  count_scheduler(-1);
   const std::lock_guard guard(outside_);
   outside_cells_.flush();
   outside_stacks_.flush();
   running_.store(false, std::memory_order_release);
 }
 
-void scheduler_core::cancel_all() noexcept {
+void scheduler_core::cancel_all(const task* spared) noexcept {
   stopping_.store(true, std::memory_order_seq_cst);
   // Pairs with the light fence in initialize(): a new task sees that we stop, or is seen here.
   asymmetric_fence::heavy();
   cell_arena& cells = cell_arena::instance();
-  cells.for_each_live([this](task& subject, std::uint32_t generation) {
-    if (subject.listed_core.get() == this) {
+  cells.for_each_live([this, spared](task& subject, std::uint32_t generation) {
+    if (subject.listed_core.get() == this && &subject != spared) {
       request_cancel(subject, generation);
     }
   });
@@ -252,7 +277,7 @@ bool scheduler_core::attach(poller& source) noexcept {
 // --- idle, end, deadlock
 // ----------------------------------------------------------------------------------------------
 
-bool scheduler_core::all_ended() const noexcept {
+std::uint64_t scheduler_core::living() const noexcept {
   // Ends are summed before spawns: if the sums agree, no task lived when the first sum was complete.
   const unsigned slots = active();
   std::uint64_t finished = outside_abandoned_.get();
@@ -264,7 +289,7 @@ bool scheduler_core::all_ended() const noexcept {
   for (unsigned i = 0; i < slots; ++i) {
     spawned += at(i).count.spawned.get();
   }
-  return finished == spawned;
+  return spawned - finished;
 }
 
 bool scheduler_core::stands_still() const noexcept {

@@ -14,6 +14,8 @@
 #include "sched/monitor.h"
 #include "sched/poller.h"
 #include "sched/processor.h"
+#include "sched/simulator.h"
+#include "sched/stack_source.h"
 #include "sched/task_list.h"
 
 #include <array>
@@ -31,12 +33,15 @@ namespace csp::inline v0::detail {
 struct core_settings {
   unsigned processors = 1;
   unsigned spares = 0;
-  unsigned stack_class = 0;
+  unsigned stack_class = 0;    // of a task that asks for nothing; custom where `stacks` is
+  std::size_t stack_size = 0;  // of such a task
+  stack_source stacks;
   nanos grace = 0;
   bool abort_when_stuck = false;
   std::uint64_t seed = 1;
   const clock_source* clock = nullptr;
-  bool own_threads = true;  // false: a test drives the processors by step()
+  bool own_threads = true;         // false: somebody drives the processors by step()
+  simulator* simulated = nullptr;  // who does, in a simulation
 };
 
 /// What a task is made from, apart from its callable.
@@ -45,6 +50,14 @@ struct spawn_options {
   std::size_t stack_size = 0;
   bool pinned = false;
   source_location site;
+  std::size_t private_bytes = 0;
+  bool measured_stack = false;
+  stack_source stacks{};
+
+  /// True when it gets the stack that the scheduler's tasks get.
+  [[nodiscard]] bool usual_stack() const noexcept {
+    return stack_size == 0 && private_bytes == 0 && !measured_stack && stacks.empty();
+  }
 };
 
 /// Figures summed over the processors; each is exact when nothing runs.
@@ -71,6 +84,9 @@ class CSP_API scheduler_core {
   void drain();
   /// Cancels what lives, waits for its end, joins all threads.
   void stop();
+  /// Asks all tasks to end, but `spared`; those that have not started never will. By stop(), and by a simulator before
+  /// it.
+  void cancel_all(const task* spared = nullptr) noexcept;
   /// Runs the monitor on the calling thread until `done` is raised and the monitor woken.
   void watch_until(const atomic<bool>& done) { monitor_.watch_until(done); }
   /// The main task of csp::run has ended: no deadlock is reported any more. By that task.
@@ -144,7 +160,9 @@ class CSP_API scheduler_core {
     return ids_.fetch_add(size, std::memory_order_relaxed);
   }
   [[nodiscard]] core_statistics statistics() const noexcept;
-  [[nodiscard]] std::uint32_t coarse_time() const noexcept { return monitor_.ticks_now(); }
+  [[nodiscard]] std::uint32_t coarse_time() const noexcept {
+    return settings_.simulated != nullptr ? monitor_.ticks() : monitor_.ticks_now();
+  }
   [[nodiscard]] watcher& monitor() noexcept { return monitor_; }
 
   /// A processor is about to sleep, or a task has ended while drain() or stop() waits.
@@ -153,7 +171,9 @@ class CSP_API scheduler_core {
   /// kept the last such look from it: one that counts as ours from now on, or has ended the last blocking call.
   void look_for_deadlock() noexcept;
   /// True when no task lives; exact once it is true while nobody outside spawns.
-  [[nodiscard]] bool all_ended() const noexcept;
+  [[nodiscard]] bool all_ended() const noexcept { return living() == 0; }
+  /// How many tasks live; exact while none is spawned or ends.
+  [[nodiscard]] std::uint64_t living() const noexcept;
 
   /// Adds a spare processor with its thread; false at the limit or when the system refuses a thread. Monitor only.
   bool add_spare() noexcept;
@@ -175,13 +195,16 @@ class CSP_API scheduler_core {
   explicit scheduler_core(std::uint32_t number) : number_(number) {}
   void run_thread(processor& self);
   [[nodiscard]] bool wait_for_end(nanos deadline);
-  void cancel_all() noexcept;
   void join_processors() noexcept;
   void report_stuck() const;
   processor& allocate_processor(unsigned index, bool spare);
   void initialize(task& fresh, const spawn_options& options, std::uint8_t stack_class, std::uint64_t id,
                   processor* home) noexcept;
   [[nodiscard]] processor& next_home() noexcept;
+  /// The class of a task that asks for something; throws std::invalid_argument.
+  [[nodiscard]] unsigned choose_stack_class(const spawn_options& options) const;
+  /// A stack from the source that the options, or the settings, name.
+  [[nodiscard]] stack_block* make_own_stack(const spawn_options& options) const;
 
   const std::uint32_t number_;
   core_settings settings_;

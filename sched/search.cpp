@@ -93,8 +93,9 @@ task* processor::search_once(nanos now, nanos& worth_at) noexcept {
       seen.switches = switches;
       seen.since = now;
     }
-    const bool stuck = now - seen.since >= patience;
-    if (!may_rob(seen, now)) {
+    // In a simulation patience is the simulator's affair: it lets processors stand still as it likes.
+    const bool stuck = now - seen.since >= patience || is_simulated();
+    if (!may_rob(seen, now) && !is_simulated()) {
       if (victim.has_stealable_work() || victim.local_.has_items()) {
         worth_at = std::min(worth_at, std::max(seen.shunned_until, seen.spared_until));
       }
@@ -202,7 +203,7 @@ bool processor::work_in_sight(bool everything) noexcept {
     const std::uint64_t switches = other.count.switches.get();
     const nanos start = steady_now();
     while (other.local_.has_items() && other.count.switches.get() == switches) {
-      if (steady_now() - start >= 2 * patience) {
+      if (!owner.settings().own_threads || steady_now() - start >= 2 * patience) {
         return true;
       }
       cpu_relax();

@@ -2,7 +2,10 @@
 
 #include "sched/base/fatal.h"
 #include "sched/base/tls.h"
+#include "sched/fork.h"
 #include "sched/scheduler_core.h"
+#include "sched/stack_custom.h"
+#include "sched/stack_usage.h"
 #include "sched/task_entry.h"
 
 #include <stdexcept>
@@ -11,49 +14,85 @@
 namespace csp::inline v0::detail {
 namespace {
 
-// Takes a credit and a cell, or nothing.
-task& take_cell(stack_pool& stacks, cell_pool& cells, unsigned stack_class) {
-  stacks.take_credit(stack_class);
+// Takes a credit and a cell, or nothing: then a stack of its own goes back too.
+task& take_cell(stack_pool& stacks, cell_pool& cells, unsigned stack_class, stack_block* own) {
+  stacks.take_credit(stack_class);  // never refused to who has a stack of its own
   try {
     return *cells.take();
   } catch (...) {
     stacks.return_credit(stack_class);
+    if (own != nullptr) {
+      release_custom_stack(own);
+    }
     throw;
+  }
+}
+
+// What `options` ask for of a stack of so many bytes.
+void check_private_bytes(const spawn_options& options, std::size_t stack) {
+  if (options.private_bytes > stack / 4) {
+    throw std::invalid_argument("csp: " + std::to_string(options.private_bytes) +
+                                " private bytes are too many for a stack of " + std::to_string(stack) +
+                                " bytes; the limit is a quarter");
   }
 }
 
 }  // namespace
 
+unsigned scheduler_core::choose_stack_class(const spawn_options& options) const {
+  const stack_source& source = options.stacks.empty() ? settings_.stacks : options.stacks;
+  const std::size_t size = options.stack_size == 0 ? settings_.stack_size : options.stack_size;
+  if (source.is_custom()) {
+    check_private_bytes(options, size);
+    return custom_stack_class;
+  }
+  const auto chosen = stack_class_for(size);
+  if (!chosen) {
+    throw std::invalid_argument("csp: a task's stack of " + std::to_string(size) +
+                                " bytes is too large; the limit is 8 MiB");
+  }
+  const unsigned stack_class = options.measured_stack ? stack_usage_table::instance().choose_class(
+                                                            options.site.file_name(), options.site.line(), *chosen)
+                                                      : *chosen;
+  check_private_bytes(options, stack_class_size(stack_class));
+  return stack_class;
+}
+
+stack_block* scheduler_core::make_own_stack(const spawn_options& options) const {
+  return make_custom_stack(options.stacks.empty() ? settings_.stacks : options.stacks,
+                           options.stack_size == 0 ? settings_.stack_size : options.stack_size);
+}
+
 task& scheduler_core::allocate(const spawn_options& options) {
   const auto wanted_class = [&]() -> unsigned {
-    if (options.stack_size == 0) [[likely]] {
-      return settings_.stack_class;
-    }
-    const auto chosen = stack_class_for(options.stack_size);
-    if (!chosen) {
-      throw std::invalid_argument("csp: a task's stack of " + std::to_string(options.stack_size) +
-                                  " bytes is too large; the limit is 8 MiB");
-    }
-    return *chosen;
+    return options.usual_stack() ? settings_.stack_class : choose_stack_class(options);
+  };
+  const auto own_stack = [&](unsigned stack_class) -> stack_block* {
+    return stack_class == custom_stack_class ? make_own_stack(options) : nullptr;
   };
   processor* const here = this_processor();
   if (here != nullptr && &here->core() == this && here->current() != nullptr) [[likely]] {
     const unsigned stack_class = wanted_class();
-    task& fresh = take_cell(here->stacks, here->cells, stack_class);
+    stack_block* const own = own_stack(stack_class);
+    task& fresh = take_cell(here->stacks, here->cells, stack_class, own);
     here->count.spawned.add(1);
     processor* const home = !options.pinned ? nullptr : here->is_spare() ? &next_home() : here;
     initialize(fresh, options, static_cast<std::uint8_t>(stack_class), here->next_id(), home);
+    fresh.stack = own;
     return fresh;
   }
+  refuse_in_forked_child(nullptr);
   const std::lock_guard guard(outside_);
   if (!outside_open_) {
     throw std::logic_error("csp: a task was spawned on a scheduler that does not run");
   }
   const unsigned stack_class = wanted_class();  // the settings may only be read while it runs
-  task& fresh = take_cell(outside_stacks_, outside_cells_, stack_class);
+  stack_block* const own = own_stack(stack_class);
+  task& fresh = take_cell(outside_stacks_, outside_cells_, stack_class, own);
   outside_spawned_.add(1);
   initialize(fresh, options, static_cast<std::uint8_t>(stack_class), next_id_block(1),
              options.pinned ? &next_home() : nullptr);
+  fresh.stack = own;
   return fresh;
 }
 
@@ -64,7 +103,7 @@ processor& scheduler_core::next_home() noexcept {
 void scheduler_core::initialize(task& fresh, const spawn_options& options, std::uint8_t stack_class, std::uint64_t id,
                                 processor* home) noexcept {
   fresh.context.resume_point.set(nullptr);
-  fresh.stack = nullptr;
+  fresh.private_units = static_cast<std::uint16_t>((options.private_bytes + 15) / 16);
   fresh.core = this;
   fresh.home = home;
   fresh.exceptions = exception_globals{};
@@ -87,6 +126,7 @@ void scheduler_core::initialize(task& fresh, const spawn_options& options, std::
   // Pairs with the heavy fence in cancel_all(): the task is listed there, or sees that the scheduler stops.
   asymmetric_fence::light();
   if (stopping()) [[unlikely]] {
+    refuse_in_forked_child(&fresh);
     request_cancel(fresh, generation);
   }
 }
@@ -94,6 +134,12 @@ void scheduler_core::initialize(task& fresh, const spawn_options& options, std::
 void scheduler_core::submit(task& fresh) {
   processor* const here = this_processor();
   if (here != nullptr && &here->core() == this && here->current() != nullptr) [[likely]] {
+    if (here->is_simulated()) [[unlikely]] {
+      fresh.host = here->current()->host;
+      here->submit(fresh);
+      here->interleave();
+      return;
+    }
     here->submit(fresh);
     return;
   }
@@ -109,6 +155,9 @@ void scheduler_core::submit(task& fresh) {
 
 void scheduler_core::abandon(task& fresh) noexcept {
   fresh.generation.add(1);
+  if (fresh.stack != nullptr) {
+    release_custom_stack(fresh.stack);
+  }
   processor* const here = this_processor();
   if (here != nullptr && &here->core() == this && here->current() != nullptr) {
     here->stacks.return_credit(fresh.stack_class);

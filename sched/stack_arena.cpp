@@ -1,24 +1,14 @@
 #include "sched/stack_arena.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 #include <limits>
 #include <new>
 
+#include "sched/base/fatal.h"
+
 namespace csp::inline v0::detail {
 namespace {
-
-// Colours: a step is a cache line. 32 of them take half a page, so that the other half still holds what a parked task
-// has on its stack, and the task costs one page; against no colours that halved the cost of a switch in a round of
-// 1000 tasks, where 16 colours gained a third. Stacks of neighbouring indices, which tend to run together, are 13 lines
-// apart; 13 is coprime to the number of colours. The smallest class has one page to use and can spare less of it.
-constexpr std::size_t colour_step = 64;
-constexpr std::size_t colour_stride = 13;
-constexpr std::size_t colours(unsigned cls) noexcept { return cls == 0 ? 8 : 32; }
 
 // Never destroyed: stacks outlive static destructors.
 union immortal_arena {
@@ -28,23 +18,15 @@ union immortal_arena {
 };
 constinit immortal_arena the_arena;
 
-std::byte* map_slab(std::size_t bytes) noexcept {
-  void* memory =
-      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-  if (memory == MAP_FAILED) return nullptr;
-  // A huge page would make the first touch of one stack cost 2 MiB. Fails where there are none: as good.
-  ::madvise(memory, bytes, MADV_NOHUGEPAGE);
-  return static_cast<std::byte*>(memory);
-}
-
 }  // namespace
 
 stack_arena& stack_arena::instance() noexcept { return the_arena.arena; }
 
 stack_arena::~stack_arena() {
-  const std::size_t count = slab_count_.load(std::memory_order_relaxed);
-  for (std::size_t i = 0; i < count; ++i) {
-    ::munmap(slabs_[i].base, slabs_[i].stacks * stack_class_size(slabs_[i].class_index));
+  for (shelf& s : shelves_) {
+    for (const stack_slab* at = s.slabs; at != nullptr; at = at->next) {
+      unmap_slab(at->class_index, at->base, at->stacks);
+    }
   }
 }
 
@@ -71,8 +53,8 @@ void stack_arena::unreserve(unsigned cls, std::size_t count) noexcept {
 // pieces if address space is short or fragmented; on failure nothing stays mapped.
 bool stack_arena::grow(unsigned cls, std::size_t need) noexcept {
   const std::size_t size = stack_class_size(cls);
-  const std::size_t most =
-      std::min<std::size_t>(std::numeric_limits<std::uint32_t>::max(), static_cast<std::size_t>(PTRDIFF_MAX) / size);
+  const std::size_t most = std::min<std::size_t>(std::numeric_limits<std::uint32_t>::max(),
+                                                 static_cast<std::size_t>(PTRDIFF_MAX) / size - 1);
   if (need > most) return false;
   const int saved_errno = errno;
   struct piece {
@@ -84,7 +66,7 @@ bool stack_arena::grow(unsigned cls, std::size_t need) noexcept {
   std::size_t left = need;
   std::size_t wanted = std::min(most, std::max({need, std::size_t{stack_batch(cls)}, shelves_[cls].ranges / 4}));
   while (left != 0 && made < pieces.size()) {
-    if (std::byte* base = map_slab(wanted * size)) {
+    if (std::byte* base = map_slab(cls, wanted)) {
       pieces[made++] = {base, wanted};
       left -= std::min(left, wanted);
       wanted = std::min(wanted, left);
@@ -100,47 +82,60 @@ bool stack_arena::grow(unsigned cls, std::size_t need) noexcept {
   if (left == 0) {
     while (published < made && publish(cls, pieces[published].base, pieces[published].stacks)) ++published;
   }
-  for (std::size_t i = published; i < made; ++i) ::munmap(pieces[i].base, pieces[i].stacks * size);
+  for (std::size_t i = published; i < made; ++i) unmap_slab(cls, pieces[i].base, pieces[i].stacks);
   errno = saved_errno;
   return left == 0 && published == made;
 }
 
-// Under the class lock. Puts a slab into the table and behind the open ones of its class. False: the table is full.
+// Under the class lock. Puts a slab into the table and behind those of its class. False: the table is full.
 bool stack_arena::publish(unsigned cls, std::byte* base, std::size_t stacks) noexcept {
+  stack_slab* const fresh = slabs_.publish(cls, base, stacks);
+  if (fresh == nullptr) return false;
   shelf& s = shelves_[cls];
-  slab* fresh = nullptr;
-  {
-    const thread_mutex_guard hold(slabs_lock_);
-    const std::size_t count = slab_count_.load(std::memory_order_relaxed);  // written under this lock only
-    if (count == slabs_.size()) return false;
-    fresh = &slabs_[count];
-    fresh->base = base;
-    fresh->stacks = static_cast<std::uint32_t>(stacks);
-    fresh->class_index = cls;
-    slab_count_.store(count + 1, std::memory_order_release);  // [SA1] pairs with lookup()
-  }
-  slab** last = &s.open;
+  stack_slab** last = &s.slabs;
   while (*last != nullptr) last = &(*last)->next;
   *last = fresh;
+  if (s.open == nullptr) s.open = fresh;
   s.ranges += stacks;
+  ++s.made;
   return true;
 }
 
-stack_block* stack_arena::header_at(std::byte* base, unsigned cls, std::uint32_t index) noexcept {
-  const std::size_t gap = index * colour_stride % colours(cls) * colour_step;
-  return reinterpret_cast<stack_block*>(base + stack_class_size(cls) - gap - sizeof(stack_block));
+// Under the class lock. The lowest range without memory: use stays dense, and what lies above can be given back.
+bool stack_arena::take_bare(shelf& s, bare_range& out) noexcept {
+  while (s.open != nullptr && s.open->taken == s.open->stacks) s.open = s.open->next;
+  stack_slab* const slab = s.open;
+  if (slab == nullptr) return false;
+  std::uint32_t index = slab->cursor;
+  while (slab->states[index] == stack_state::taken) ++index;
+  out = {slab, index, slab->states[index]};
+  slab->states[index] = stack_state::taken;
+  slab->cursor = index + 1;
+  ++slab->taken;
+  if (out.state != stack_state::fresh) {
+    --slab->released;
+    --s.released;
+  }
+  ++s.taken;
+  ++s.carves;
+  s.rounds_at_rest = 0;
+  return true;
 }
 
-// Without a lock: the range `index` of a slab belongs to the caller, and to nobody before.
-stack_block* stack_arena::carve(unsigned cls, std::byte* base, std::uint32_t index) noexcept {
-  auto* block = ::new (static_cast<void*>(header_at(base, cls, index))) stack_block;
+// Without a lock: the range belongs to the caller.
+stack_block* stack_arena::carve(unsigned cls, const bare_range& range) noexcept {
+  auto* block = ::new (static_cast<void*>(stack_header_at(range.slab->base, cls, range.index))) stack_block;
   block->usable_top = block;
-  block->base = base;
+  block->base = range.slab->stack_at(range.index);
   block->size = stack_class_size(cls);
   block->class_index = cls;
-  block->guard = install_stack_guard(base);
-  // relaxed: a statistic.
-  guards_[static_cast<std::size_t>(block->guard)].fetch_add(1, std::memory_order_relaxed);
+  if (range.state == stack_state::fresh) {
+    block->guard = install_stack_guard(block->base);
+    // relaxed: a statistic.
+    guards_[static_cast<std::size_t>(block->guard)].fetch_add(1, std::memory_order_relaxed);
+  } else {
+    block->guard = stack_state::guard_of(range.state);
+  }
   block->carved.store(1, std::memory_order_release);  // [SA2] pairs with lookup()
   return block;
 }
@@ -153,69 +148,70 @@ stack_block* stack_arena::carve_or_take(unsigned cls) noexcept {
 
 unsigned stack_arena::carve_or_take(unsigned cls, stack_block** out, unsigned count) noexcept {
   shelf& s = shelves_[cls];
-  std::byte* base = nullptr;
-  std::uint32_t index = 0;
-  {
-    const thread_mutex_guard hold(s.lock);
-    unsigned taken = 0;
-    while (taken < count && s.idle != nullptr) {
-      out[taken++] = s.idle;
-      s.idle = s.idle->next;
+  for (;;) {
+    bare_range range{};
+    bool found = false;
+    {
+      const thread_mutex_guard hold(s.lock);
+      unsigned taken = 0;
+      while (taken < count && s.idle != nullptr) {
+        out[taken++] = s.idle;
+        s.idle = s.idle->next;
+      }
+      (s.idle != nullptr ? s.idle->previous : s.coldest) = nullptr;
+      s.idle_count -= taken;
+      found = taken == 0 && take_bare(s, range);
+      s.peak = std::max(s.peak, s.in_use());
+      if (taken != 0) return taken;
+      require(found || s.in_transit != 0, "a stack was taken without a credit");
     }
-    s.idle_count -= taken;
-    if (taken != 0) return taken;
-    slab* from = s.open;
-    if (from == nullptr) {
-      std::fputs("csp: fatal: a stack was taken without a credit\n", stderr);
-      std::abort();
+    if (found) {
+      *out = carve(cls, range);
+      return 1;
     }
-    index = from->carved++;
-    base = from->base + index * stack_class_size(cls);
-    if (from->carved == from->stacks) s.open = from->next;
-    ++s.carved;
+    const thread_mutex_guard released(ageing_lock_);  // the last ones are just being released
   }
-  *out = carve(cls, base, index);
-  return 1;
 }
 
 void stack_arena::give(unsigned cls, stack_block* const* blocks, unsigned count) noexcept {
   if (count == 0) return;
-  for (unsigned i = 1; i < count; ++i) blocks[i]->next = blocks[i - 1];  // outside the lock: these may be cold
+  for (unsigned i = 1; i < count; ++i) {  // outside the lock: these may be cold
+    blocks[i]->next = blocks[i - 1];
+    blocks[i - 1]->previous = blocks[i];
+  }
+  blocks[count - 1]->previous = nullptr;
   shelf& s = shelves_[cls];
   const thread_mutex_guard hold(s.lock);
   blocks[0]->next = s.idle;
+  (s.idle != nullptr ? s.idle->previous : s.coldest) = blocks[0];
   s.idle = blocks[count - 1];
   s.idle_count += count;
 }
 
 stack_block* stack_arena::lookup(const void* address) noexcept {
-  const auto wanted = reinterpret_cast<std::uintptr_t>(address);
-  const std::size_t count = slab_count_.load(std::memory_order_acquire);  // [SA1]
-  for (std::size_t i = 0; i < count; ++i) {
-    const slab& s = slabs_[i];
-    const std::size_t size = stack_class_size(s.class_index);
-    const std::uintptr_t offset = wanted - reinterpret_cast<std::uintptr_t>(s.base);
-    if (offset >= s.stacks * size) continue;  // also when wanted is below base: the difference wraps
-    const std::size_t index = offset / size;
-    // The header of a range that was never carved reads as zero.
-    stack_block* block = header_at(s.base + index * size, s.class_index, static_cast<std::uint32_t>(index));
-    return block->carved.load(std::memory_order_acquire) != 0 ? block : nullptr;  // [SA2]
-  }
-  return nullptr;
+  stack_block* const block = slabs_.find(address);
+  // The header of a range without memory reads as zero.
+  return block != nullptr && block->carved.load(std::memory_order_acquire) != 0 ? block : nullptr;  // [SA2]
 }
 
 stack_arena_statistics stack_arena::statistics() noexcept {
   stack_arena_statistics sum;
-  for (unsigned cls = 0; cls < stack_class_count; ++cls) {
-    shelf& s = shelves_[cls];
+  for (shelf& s : shelves_) {
     const thread_mutex_guard hold(s.lock);
+    for (const stack_slab* at = s.slabs; at != nullptr; at = at->next) sum.mapped_bytes += at->mapped_bytes();
     sum.ranges += s.ranges;
-    sum.mapped_bytes += s.ranges * stack_class_size(cls);
     sum.credits += s.credits;
-    sum.carved += s.carved;
+    sum.carved += s.taken + s.released;
+    sum.in_use += s.in_use();
     sum.idle += s.idle_count;
+    sum.released += s.released;
+    sum.mappings_made += s.made;
+    sum.mappings_ended += s.ended;
+    sum.carves += s.carves;
+    sum.releases += s.releases;
+    sum.renewals += s.renewals;
   }
-  sum.slabs = slab_count_.load(std::memory_order_relaxed);
+  sum.slabs = slabs_.size();
   for (std::size_t i = 0; i < stack_guard_kinds; ++i) sum.guards[i] = guards_[i].load(std::memory_order_relaxed);
   return sum;
 }

@@ -38,6 +38,10 @@ constexpr unsigned stack_batch(unsigned cls) noexcept {
 static_assert(stack_batch(stack_class_count - 1) == 2, "a pool spills half of it");
 inline constexpr unsigned largest_stack_batch = stack_batch(0);
 
+// Stands for a stack of the user's memory (stack_custom.h). Its batch is 0: no pool keeps any.
+inline constexpr unsigned custom_stack_class = 12;
+static_assert(custom_stack_class > stack_class_count && stack_batch(custom_stack_class) == 0);
+
 inline std::size_t memory_page_size() noexcept {
   static const std::size_t size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   return size;

@@ -97,6 +97,8 @@ bool stack_canary_intact(const std::byte* page) noexcept {
   return page[0] == std::byte{0} && std::memcmp(page, page + 1, memory_page_size() - 1) == 0;
 }
 
+void return_stack_protection() noexcept { protection_budget.fetch_add(1, std::memory_order_relaxed); }
+
 void force_stack_guard_kind(std::optional<stack_guard_kind> kind) noexcept {
   forced_kind.store(kind ? static_cast<int>(*kind) : no_forced_kind, std::memory_order_relaxed);
 }

@@ -25,6 +25,9 @@ inline constexpr std::size_t stack_guard_kinds = 3;
 // False if something wrote into the page of a `canary` guard. Only while nobody runs on that stack.
 [[nodiscard]] bool stack_canary_intact(const std::byte* page) noexcept;
 
+// The memory of a `protection` guard has been mapped anew or unmapped: the budget has room for one more.
+void return_stack_protection() noexcept;
+
 // For tests: guards installed from now on are of this kind. Nothing: the usual choice. A protection beyond the budget
 // becomes a canary even so.
 void force_stack_guard_kind(std::optional<stack_guard_kind> kind) noexcept;

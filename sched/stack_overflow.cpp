@@ -21,6 +21,7 @@ namespace csp::inline v0::detail {
 namespace {
 
 atomic<stack_owner_describer> describer{nullptr};
+atomic<running_stack_finder> running_stack{nullptr};
 
 // The handlers before ours. Written before ours is installed, which is what orders them.
 struct sigaction previous_segv;
@@ -91,18 +92,26 @@ std::uintptr_t stack_pointer_of(const void* context) noexcept {
 #endif
 }
 
+// The stack that an address lies in: one of the arena, or else the running task's, whose memory may be the user's.
+const stack_block* stack_of(const void* address) noexcept {
+  if (const stack_block* const pooled = stack_arena::instance().lookup(address)) return pooled;
+  // acquire: pairs with set_running_stack_finder(), what the finder reads was set up before.
+  const running_stack_finder find = running_stack.load(std::memory_order_acquire);
+  const stack_block* const running = find != nullptr ? find() : nullptr;
+  return running != nullptr && address >= running->base && address < running->base + running->size ? running : nullptr;
+}
+
 // The stack that the interrupted code has exhausted, or null if this fault is something else.
 const stack_block* exhausted_stack(const siginfo_t& info, const void* context) noexcept {
   const std::uintptr_t sp = stack_pointer_of(context);
-  stack_arena& arena = stack_arena::instance();
   if (info.si_code == SI_KERNEL) {
     // No address: the kernel found no room for the frame of another signal. 512: red zone and alignment.
-    const stack_block* block = arena.lookup(reinterpret_cast<const void*>(sp));
+    const stack_block* block = stack_of(reinterpret_cast<const void*>(sp));
     const auto frame = static_cast<std::uintptr_t>(std::max(::sysconf(_SC_MINSIGSTKSZ), 2048L)) + 512;
     return block != nullptr && sp - reinterpret_cast<std::uintptr_t>(block->usable_bottom()) < frame ? block : nullptr;
   }
   if (info.si_code <= 0) return nullptr;  // sent by a process: there is no address
-  const stack_block* block = arena.lookup(info.si_addr);
+  const stack_block* block = stack_of(info.si_addr);
   if (block == nullptr || info.si_addr >= block->usable_bottom()) return nullptr;
   // A stray pointer into somebody else's guard is no overflow: the stack pointer has to be in this stack, or below it
   // by the part of a large frame that was set up before its first access.
@@ -169,6 +178,10 @@ void on_fault(int signal, siginfo_t* info, void* context) {
 
 void set_stack_owner_describer(stack_owner_describer new_describer) noexcept {
   describer.store(new_describer, std::memory_order_release);  // pairs with write_message()
+}
+
+void set_running_stack_finder(running_stack_finder finder) noexcept {
+  running_stack.store(finder, std::memory_order_release);  // pairs with stack_of()
 }
 
 void install_stack_overflow_handler() noexcept {

@@ -1,10 +1,10 @@
 // What happens when a task runs out of stack: one message on stderr with the task, its spawn site and its stack size,
 // and death by the default action of SIGSEGV (core dump at the very instruction).
 //
-// Seen: an access to the guard page of a stack of stack_arena::instance() by whoever runs on that stack, on any thread
-// that has an alternate signal stack; and a signal frame that no longer fits (it needs about 11 KiB with AVX-512 and
-// AMX state, so a handler without SA_ONSTACK ends a task on a small stack).
-// Not seen: a frame larger than the guard page that jumps over it into the neighbour below; compile such code with
+// Seen: an access to the guard page of a stack of stack_arena::instance(), or of the running task's, by whoever runs on
+// that stack, on any thread that has an alternate signal stack; and a signal frame that no longer fits (it needs about
+// 11 KiB with AVX-512 and AMX state, so a handler without SA_ONSTACK ends a task on a small stack). Not seen: a frame
+// larger than the guard page that jumps over it into the neighbour below; compile such code with
 // -fstack-clash-protection. A system call that is passed a buffer in the guard page fails with EFAULT instead. Where
 // guards are canaries (stack_guard.h) the overflow is noticed when the stack is given back.
 #pragma once
@@ -19,6 +19,10 @@ namespace csp::inline v0::detail {
 // character. Called in a signal handler: async-signal-safe, and it needs less than 32 KiB of stack.
 using stack_owner_describer = void (*)(const void* owner, char* buffer, std::size_t size);
 void set_stack_owner_describer(stack_owner_describer describer) noexcept;
+
+// Returns the stack of the calling thread's running task, or null: finds stacks outside the arena. Async-signal-safe.
+using running_stack_finder = const stack_block* (*)() noexcept;
+void set_running_stack_finder(running_stack_finder finder) noexcept;
 
 // Installs the handler of SIGSEGV and SIGBUS, for the whole process and for good; later calls do nothing. A fault that
 // is no overflow goes to the handler that was installed before, with its mask and flags; only that it runs on the

@@ -3,10 +3,14 @@
 #include <algorithm>
 #include <new>
 
+#include "sched/stack_custom.h"
+#include "sched/stack_usage.h"
+
 namespace csp::inline v0::detail {
 
 // Each unused credit covers a stack in the magazine, or there is none. Takes the credit that the caller asked for.
 void stack_pool::fetch_credits(unsigned cls) {
+  if (cls == custom_stack_class) return;  // its memory is there already
   magazine& m = magazines_[cls];
   const std::uint32_t batch = stack_batch(cls);
   if (arena_.try_reserve(cls, batch)) {
@@ -24,6 +28,10 @@ void stack_pool::fetch_credits(unsigned cls) {
 
 // Leaves at least a batch, so the magazine stays covered: it holds at most a batch.
 void stack_pool::spill_credits(unsigned cls) noexcept {
+  if (cls == custom_stack_class) {
+    magazines_[cls].credits = 0;
+    return;
+  }
   const std::uint32_t batch = stack_batch(cls);
   magazines_[cls].credits -= batch;
   arena_.unreserve(cls, batch);
@@ -56,6 +64,10 @@ void stack_pool::give_back(unsigned cls, std::uint32_t count) noexcept {
 // The magazine is full: its colder half goes to the depot. Or no credit covers this stack: it goes there itself.
 void stack_pool::spill(stack_block* block) noexcept {
   const unsigned cls = block->class_index;
+  if (cls == custom_stack_class) {
+    release_custom_stack(block);
+    return;
+  }
   magazine& m = magazines_[cls];
   if (m.count > m.credits) {
     arena_.give(cls, &block, 1);
@@ -63,6 +75,11 @@ void stack_pool::spill(stack_block* block) noexcept {
   }
   give_back(cls, m.count / 2);
   m.slots[m.count++] = block;
+}
+
+void stack_pool::measure(stack_block& block) noexcept {
+  until_measured_ = takes_a_measurement;
+  block.measured = prepare_stack_measurement(block);
 }
 
 void stack_pool::flush() noexcept {

@@ -86,6 +86,8 @@ struct task : waiter {
   relaxed<const char*> site_file;
   relaxed<const char*> site_function;
   relaxed<unsigned> site_line;
+  std::uint32_t host = 0;  // in a simulation with a network: the host that it runs on; its spawner's
+  std::uint16_t private_units = 0;  // of 16 bytes: the user's part of the stack
   relaxed<scheduler_core*> listed_core;
   relaxed<std::uint32_t> waiting_since;  // coarse: the scheduler's monitor ticks
   std::array<relaxed<std::uint64_t>, 4> name;
@@ -110,6 +112,9 @@ inline constexpr std::size_t cell_size = 384;
 inline constexpr std::size_t payload_offset = (sizeof(task) + 15) / 16 * 16;
 inline constexpr std::size_t payload_size = cell_size - payload_offset;
 static_assert(payload_size >= 128, "the control block has grown: choose a larger cell");
+
+/// Bytes at the top of its stack that are the user's.
+inline std::size_t private_bytes_of(const task& subject) noexcept { return std::size_t{16} * subject.private_units; }
 
 inline void* task::payload() noexcept { return reinterpret_cast<std::byte*>(this) + payload_offset; }
 

@@ -5,27 +5,41 @@
 #include "sched/canceled.h"
 #include "sched/join_state.h"
 #include "sched/scheduler_core.h"
+#include "sched/stack_usage.h"
 #include "sched/switch_task.h"
 
 #include <boost/context/detail/fcontext.hpp>
 
 #include <cxxabi.h>
 
+#include <cstddef>
 #include <cstdio>
+#include <cstring>
 #include <exception>
+#include <string>
 
 namespace csp::inline v0::detail {
 namespace {
 
-// An exception of a detached task has nobody to go to.
-[[noreturn]] void die_of_exception() noexcept {
+// An exception of a detached task has nobody to go to, but in a simulation.
+void report_exception(const task& self) noexcept {
+  const auto report = [&self](const char* what) {
+    constexpr const char* text = "an exception left a detached task";
+    if (simulator* const simulated = self.core->settings().simulated) {
+      char description[256];
+      describe_task(self, description, sizeof description);
+      simulated->fail(std::string(text) + ": " + what + "; " + description);
+      return;
+    }
+    fatal(text, what);
+  };
   try {
     throw;
   } catch (const std::exception& error) {
-    fatal("an exception left a detached task", error.what());
+    report(error.what());
   } catch (...) {
     const std::type_info* const type = abi::__cxa_current_exception_type();
-    fatal("an exception left a detached task", type != nullptr ? type->name() : "of unknown type");
+    report(type != nullptr ? type->name() : "of unknown type");
   }
 }
 
@@ -55,10 +69,11 @@ void run_callable(task& self) noexcept {
       static_cast<join_state*>(payload)->error = std::current_exception();
     }
   } catch (...) {
-    if (!operations.joinable()) {
-      die_of_exception();
+    if (operations.joinable()) {
+      static_cast<join_state*>(payload)->error = std::current_exception();
+    } else {
+      report_exception(self);
     }
-    static_cast<join_state*>(payload)->error = std::current_exception();
   }
 }
 
@@ -83,10 +98,19 @@ void leave_cell(processor& here, task& ended) noexcept {
   here.cells.give(&ended);
 }
 
+void record_depth(const task& ended, stack_block& block) noexcept {
+  block.measured = false;
+  stack_usage_table::instance().record(ended.site_file.get(), ended.site_function.get(), ended.site_line.get(),
+                                       measure_stack(block));
+}
+
 void commit_end(processor& here, task* left, void*) noexcept {
   stack_block* const block = left->stack;
   check_stack_canary(*block);
   block->owner.store(nullptr, std::memory_order_relaxed);
+  if (block->measured) [[unlikely]] {
+    record_depth(*left, *block);
+  }
   here.stacks.give(block);
   here.stacks.return_credit(left->stack_class);
   leave_cell(here, *left);
@@ -106,13 +130,14 @@ void settle(task& ended) noexcept {
   }
 }
 
-// The stack of an ended task goes on hot to an unstarted one of the same class; false when `next` is not such a task.
-// Like a switch, unseen by ThreadSanitizer: it looks at a task that is not its own.
+// The stack of an ended task goes on hot to an unstarted one of the same class; false when `next` is not such a task,
+// or wants memory of its own, or the ended one is to be measured. Like a switch, unseen by ThreadSanitizer: it looks at
+// a task that is not its own.
 CSP_NO_TSAN bool hand_on_stack(processor& here, task& ended, task& next) noexcept {
-  if (next.stack_class != ended.stack_class) {
+  stack_block* const block = ended.stack;
+  if (next.stack_class != ended.stack_class || next.stack != nullptr || next.private_units != 0 || block->measured) {
     return false;
   }
-  stack_block* const block = ended.stack;
   check_stack_canary(*block);
   next.stack = block;
   next.context.fiber = ended.context.fiber;
@@ -156,12 +181,18 @@ task* run_tasks(processor*& here) noexcept {
 }  // namespace
 
 CSP_NO_TSAN void bind_stack(processor& here, task& fresh) noexcept {
-  stack_block* const block = here.stacks.take(fresh.stack_class);
+  stack_block* const block = fresh.stack != nullptr ? fresh.stack : here.stacks.take(fresh.stack_class);
   fresh.stack = block;
   block->owner.store(&fresh, std::memory_order_relaxed);
   sanitizer::bind(fresh.context.fiber, block->fiber, block->usable_bottom(), block->usable_size());
+  std::byte* top = static_cast<std::byte*>(block->usable_top);
+  if (fresh.private_units != 0) [[unlikely]] {
+    top -= private_bytes_of(fresh);
+    const sanitizer::unseen writes;  // on behalf of the task
+    std::memset(top, 0, private_bytes_of(fresh));
+  }
   fresh.context.resume_point.set(
-      boost::context::detail::make_fcontext(block->usable_top, block->usable_size(), &enter_task));
+      boost::context::detail::make_fcontext(top, static_cast<std::size_t>(top - block->usable_bottom()), &enter_task));
 }
 
 void drop_handle(task& target) noexcept {

@@ -103,22 +103,47 @@ bool timer_heap::disarm(timer& item) noexcept {
   return true;
 }
 
-void timer_heap::clear() noexcept {
+std::size_t timer_heap::clear() noexcept {
+  std::size_t waits = 0;
   for (;;) {
     timer* item = nullptr;
     {
       const spinlock_guard guard(lock_);
       item = root_;
       if (item == nullptr) {
-        return;
+        return waits;
       }
       unlink(*item);
       publish_earliest();
     }
     if (item->fire != nullptr) {
       item->fire(*item, never);
+    } else {
+      ++waits;
     }
   }
+}
+
+std::size_t timer_heap::size() noexcept {
+  const spinlock_guard guard(lock_);
+  std::size_t count = 0;
+  // Down to the first child, else on to the next sibling, of the timer itself or of the nearest one above that has one.
+  for (const timer* at = root_; at != nullptr;) {
+    ++count;
+    if (at->child != nullptr) {
+      at = at->child;
+      continue;
+    }
+    while (at != nullptr && at->sibling == nullptr) {
+      const timer* first = at;
+      while (first->previous != nullptr && first->previous->child != first) {
+        first = first->previous;
+      }
+      at = first->previous;
+    }
+    at = at != nullptr ? at->sibling : nullptr;
+  }
+  return count;
 }
 
 std::uint32_t timer_heap::fire_due(nanos now, std::uint32_t limit) noexcept {

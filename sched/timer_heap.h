@@ -12,6 +12,7 @@
 #include "sched/base/spinlock.h"
 #include "sched/waiter.h"
 
+#include <cstddef>
 #include <cstdint>
 
 namespace csp::inline v0::detail {
@@ -48,8 +49,12 @@ class CSP_API timer_heap {
   /// The number of timers taken out. The processor itself, or a thief. Holding no lock.
   std::uint32_t fire_due(nanos now, std::uint32_t limit) noexcept;
 
-  /// Takes out everything; callbacks are told so, waits must have ended. When the scheduler has stopped.
-  void clear() noexcept;
+  /// Takes out everything, when the scheduler has stopped: callbacks are told so. The number of waits among them: a
+  /// wait that ends takes its timer out, so there is none unless tasks were given up.
+  std::size_t clear() noexcept;
+
+  /// How many timers are armed. Any thread; takes as long as there are many.
+  [[nodiscard]] std::size_t size() noexcept;
 
   /// When the earliest timer is due; `never` when there is none. Any thread; a glance.
   [[nodiscard]] nanos earliest() const noexcept { return earliest_.load(std::memory_order_relaxed); }

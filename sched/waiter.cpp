@@ -37,6 +37,17 @@ bool waiter::cancel_wait() noexcept {
   return won;
 }
 
+bool waiter::force_wait() noexcept {
+  const spinlock_guard guard(*lock_.get());
+  wait_node& node = *node_.get();
+  if (!node.linked) {
+    return false;
+  }
+  queue_.get()->remove(node);
+  outcome_ = wake_reason::canceled;
+  return true;
+}
+
 void waiter::await_canceller() noexcept {
   // acquire: pairs with the release in cancel_wait(). The canceller holds the flag for a few instructions; it may have
   // been preempted, hence the yield.

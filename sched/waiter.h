@@ -113,6 +113,10 @@ class waiter {
   /// and then it must make the owner ready. The caller has raised the cancel flag and passed a heavy fence after it.
   [[nodiscard]] CSP_API bool cancel_wait() noexcept;
 
+  /// Ends an exclusive wait that the owner is in, though it may not be cancelled, with wake_reason::canceled; true when
+  /// it did, and then the caller must make the owner ready. For a simulator, whose one thread runs nobody meanwhile.
+  [[nodiscard]] CSP_API bool force_wait() noexcept;
+
  private:
   static constexpr std::uint64_t idle = 0;       // runs, or waits and cannot be cancelled
   static constexpr std::uint64_t open = 1;       // waits; a compare-and-swap decides

@@ -20,7 +20,7 @@ int wait_for_events(int fd, epoll_event* events, int most, nanos length) noexcep
     return keep(at_once);
   }
   io_options options;
-  options.deadline = add_saturating(steady_now(), length);
+  options.deadline = add_saturating(current_time(), length);
   options.foreign = !is_known(fd);
   options.sticky = true;
   io_operation operation(fd, io_direction::read, options);

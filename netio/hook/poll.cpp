@@ -4,12 +4,15 @@
 #include "channel/select_engine.h"
 #include "netio/hook/call_blocking.h"
 #include "netio/hook/define.h"
+#include "netio/network.h"
 #include "netio/real.h"
 
 #include <poll.h>
 #include <sys/select.h>
+#include <algorithm>
 #include <climits>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -126,7 +129,12 @@ int poll_in_task(pollfd* subjects, nfds_t count, nanos length) noexcept {
   if (at_once != 0 || length == 0) {
     return keep(at_once);
   }
-  const nanos deadline = add_saturating(steady_now(), length);
+  if (const pollfd* const first =
+          std::find_if(subjects, subjects + count, [](const pollfd& each) { return each.fd >= 0; });
+      first != subjects + count && refuse_in_simulation("a poll of file descriptor " + std::to_string(first->fd))) {
+    return -1;
+  }
+  const nanos deadline = add_saturating(current_time(), length);
   if (count == 1 && subjects[0].fd >= 0) {
     const bool reads = (subjects[0].events & readable) != 0;
     const bool writes = (subjects[0].events & writable) != 0;

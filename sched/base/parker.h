@@ -50,6 +50,12 @@ class CSP_API futex_parker final : public parker {
 
   /// As park_until(), but sleeps in `place`; may return false before the deadline. Its owner only.
   bool park_in(sleep_place& place, nanos deadline) noexcept;
+  /// Takes the token if it is there, without a sleep. Its owner only.
+  bool take_token() noexcept {
+    // acquire: as [P1], pairs with [P2].
+    return state_.load(std::memory_order_relaxed) == notified &&
+           state_.exchange(empty, std::memory_order_acquire) == notified;
+  }
 
  private:
   enum state : std::uint32_t { empty, notified, sleeping, elsewhere };

@@ -27,6 +27,7 @@
 #if defined(CSP_ASAN)
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
+#include <sanitizer/lsan_interface.h>
 #endif
 #if defined(CSP_TSAN)
 #include <sanitizer/tsan_interface.h>
@@ -98,6 +99,13 @@ inline void thread_private([[maybe_unused]] const void* address, [[maybe_unused]
 #endif
 }
 
+/// Memory that is never used again and never freed: what it refers to is not leaked.
+inline void keep_reachable([[maybe_unused]] const void* address, [[maybe_unused]] std::size_t size) noexcept {
+#if defined(CSP_ASAN)
+  __lsan_register_root_region(address, size);
+#endif
+}
+
 /// While it lives, ThreadSanitizer does not look at the calling fiber's accesses: for code of others whose fences it
 /// cannot follow, and for frames on a stack that belongs to another fiber. Atomic operations still make edges; others
 /// must be given by publish() and observe(). No switch meanwhile.
@@ -147,6 +155,36 @@ CSP_SWITCH_INLINE void bind(fiber& target, [[maybe_unused]] void*& handle, [[may
   target.fake_stack = nullptr;
   target.bottom = bottom;
   target.size = size;
+#endif
+}
+
+/// The memory of a stack goes back to the kernel: what bind() made for it goes too. Nobody runs on it.
+inline void destroy_handle([[maybe_unused]] void*& handle) noexcept {
+#if defined(CSP_TSAN)
+  if (handle != nullptr) {
+    __tsan_destroy_fiber(handle);
+    handle = nullptr;
+  }
+#endif
+}
+
+/// Nobody may touch [begin, begin + size) until unpoison(): AddressSanitizer reports who does.
+inline void poison([[maybe_unused]] const void* begin, [[maybe_unused]] std::size_t size) noexcept {
+#if defined(CSP_ASAN)
+  __asan_poison_memory_region(begin, size);
+#endif
+}
+inline void unpoison([[maybe_unused]] const void* begin, [[maybe_unused]] std::size_t size) noexcept {
+#if defined(CSP_ASAN)
+  __asan_unpoison_memory_region(begin, size);
+#endif
+}
+/// True when a byte is poisoned; false where nothing can be.
+[[nodiscard]] inline bool is_poisoned([[maybe_unused]] const void* address) noexcept {
+#if defined(CSP_ASAN)
+  return __asan_address_is_poisoned(address) != 0;
+#else
+  return false;
 #endif
 }
 

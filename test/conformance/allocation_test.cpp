@@ -1,73 +1,19 @@
 // No operation allocates: sends, receives, selects, closes and timeouts never, spawning and finishing tasks on warm
-// pools not either. The program's operator new is replaced by one that counts, for all threads together.
+// pools not either.
 #include "test/conformance/crew.h"
+#include "test/support/heap.h"
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <cstdlib>
-#include <new>
+#include <memory>
 #include <thread>
 
 namespace {
 
-std::atomic<std::size_t> allocations{0};
-
-// Neither is inlined: a compiler that sees through one of a pair of new and delete takes them for a mismatch.
-[[gnu::noinline]] void* counted_allocation(std::size_t size, std::size_t alignment) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  const std::size_t whole = (size + alignment - 1) / alignment * alignment;  // as aligned_alloc wants it
-  void* const memory = std::aligned_alloc(alignment, whole > 0 ? whole : alignment);
-  if (memory == nullptr) {
-    throw std::bad_alloc();
-  }
-  return memory;
-}
-
-[[gnu::noinline]] void release(void* memory) noexcept { std::free(memory); }
-
-constexpr std::size_t plain_alignment = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
-
-std::size_t aligned(std::align_val_t alignment) {
-  return std::max(static_cast<std::size_t>(alignment), plain_alignment);
-}
-
-void* quiet_allocation(std::size_t size) noexcept {
-  try {
-    return counted_allocation(size, plain_alignment);
-  } catch (const std::bad_alloc&) {
-    return nullptr;
-  }
-}
-
-}  // namespace
-
-// All of them: AddressSanitizer has its own for those that a program leaves out.
-void* operator new(std::size_t size) { return counted_allocation(size, plain_alignment); }
-void* operator new[](std::size_t size) { return counted_allocation(size, plain_alignment); }
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  return counted_allocation(size, aligned(alignment));
-}
-void* operator new[](std::size_t size, std::align_val_t alignment) {
-  return counted_allocation(size, aligned(alignment));
-}
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return quiet_allocation(size); }
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return quiet_allocation(size); }
-void operator delete(void* memory) noexcept { release(memory); }
-void operator delete[](void* memory) noexcept { release(memory); }
-void operator delete(void* memory, std::size_t) noexcept { release(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { release(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { release(memory); }
-void operator delete[](void* memory, std::align_val_t) noexcept { release(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { release(memory); }
-void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { release(memory); }
-void operator delete(void* memory, const std::nothrow_t&) noexcept { release(memory); }
-void operator delete[](void* memory, const std::nothrow_t&) noexcept { release(memory); }
-
-namespace {
-
+namespace heap = csp_test::heap;
 using namespace std::chrono_literals;
 using csp::chan;
 using csp::op_status;
@@ -81,9 +27,9 @@ template <class Work>
 std::size_t allocations_when_warm(Work&& work) {
   std::size_t least = static_cast<std::size_t>(-1);
   for (int run = 0; run < 10; ++run) {
-    const std::size_t before = allocations;
+    const std::size_t before = heap::made();
     work();
-    least = std::min(least, allocations - before);
+    least = std::min(least, heap::made() - before);
   }
   return least;
 }
@@ -104,13 +50,13 @@ void both_sides(expectations& expect, crew& people, const std::function<void(int
       round(side);
       meet(2);
       if (side == 0) {
-        before = allocations.load();
+        before = heap::made();
       }
       meet(4);
       round(side);
       meet(6);
       if (side == 0) {
-        expect(allocations == before, "nothing was allocated");
+        expect(heap::made() == before, "nothing was allocated");
       }
       meet(8);
     });
@@ -121,13 +67,13 @@ void both_sides(expectations& expect, crew& people, const std::function<void(int
 }  // namespace
 
 TEST_CASE("allocation: the counter sees what is allocated") {
-  const std::size_t before = allocations;
+  const std::size_t before = heap::made();
   const chan<int> channel(4);
-  CHECK(allocations >= before + 2);  // the channel and its buffer
+  CHECK(heap::made() >= before + 2);  // the channel and its buffer
   struct alignas(64) line {};
   const auto aligned = std::make_unique<line>();
   CHECK(aligned != nullptr);
-  CHECK(allocations >= before + 3);
+  CHECK(heap::made() >= before + 3);
 }
 
 TEST_CASE("allocation: send and receive, waiting on either side, allocate nothing") {
@@ -205,11 +151,11 @@ TEST_CASE("allocation: a callback allocates nothing, once its waiting half is th
   });
   csp::one_shot<int> answer;
   const csp::callback<int> done = answer.callback();
-  const std::size_t before = allocations;
+  const std::size_t before = heap::made();
   CHECK(done(1) == op_status::ok);
   CHECK(done(2) == op_status::closed);
   CHECK(answer.wait() == 1);
-  CHECK(allocations == before);
+  CHECK(heap::made() == before);
 }
 
 TEST_CASE("allocation: close wakes many without allocating") {

@@ -1,5 +1,6 @@
 // The Go Programming Language Specification, "Channel types", "Making slices, maps and channels", "Length and capacity"
-// and "Comparison operators", as far as they speak of channels. Titles quote the clauses.
+// and "Comparison operators", as far as they speak of channels. Titles name the clauses; docs/conformance.md lists
+// them.
 #include "test/conformance/crew.h"
 
 #include <atomic>
@@ -21,8 +22,7 @@ using csp_test::on_each_cast;
 using csp_test::waiting_to_receive;
 using csp_test::waiting_to_send;
 
-// "A channel may be constrained only to send or only to receive by assignment or explicit conversion": from both
-// directions to one, never back or across, never to another element type.
+// From both directions to one, never back or across, never to another element type.
 static_assert(std::is_convertible_v<chan<int>, sender<int>>);
 static_assert(std::is_convertible_v<chan<int>, receiver<int>>);
 static_assert(!std::is_constructible_v<chan<int>, sender<int>>);
@@ -50,13 +50,10 @@ template <class Handle>
 concept can_close = requires(const Handle& handle) {
   handle.close();
 };
-static_assert(can_send<chan<int>> && can_receive<chan<int>> && can_close<chan<int>>);
-static_assert(can_send<sender<int>> && !can_receive<sender<int>> && can_close<sender<int>>);
-static_assert(!can_send<receiver<int>> && can_receive<receiver<int>> && !can_close<receiver<int>>);
 
 }  // namespace
 
-TEST_CASE("channel types: the value of an uninitialized channel is nil") {
+TEST_CASE("go spec, Channel types: an uninitialized channel is nil") {
   CHECK_FALSE(sender<int>());
   CHECK_FALSE(receiver<int>());
   CHECK_FALSE(chan<int>(csp::nil));
@@ -67,7 +64,49 @@ TEST_CASE("channel types: the value of an uninitialized channel is nil") {
   CHECK(receiver<int>(chan<int>(3)));
 }
 
-TEST_CASE("channel types: an unbuffered channel succeeds only when both a sender and a receiver are ready") {
+TEST_CASE("go spec, Channel types: a nil channel is never ready for communication") {
+  const chan<int> none(csp::nil);
+  CHECK(none.try_send(1) == op_status::would_block);
+  CHECK(none.try_recv().status == op_status::would_block);
+  CHECK(csp::select(csp::on_send(none, 1), csp::on_recv(none), csp::otherwise()) == 2);
+}
+
+TEST_CASE("go spec, Channel types: a conversion constrains a channel to one direction") {
+  STATIC_REQUIRE(can_send<chan<int>>);
+  STATIC_REQUIRE(can_receive<chan<int>>);
+  STATIC_REQUIRE(can_send<sender<int>>);
+  STATIC_REQUIRE_FALSE(can_receive<sender<int>>);
+  STATIC_REQUIRE(can_receive<receiver<int>>);
+  STATIC_REQUIRE_FALSE(can_send<receiver<int>>);
+  const chan<int> channel(1);
+  const sender<int> in = channel;
+  const receiver<int> out = channel;
+  in.send(4);
+  CHECK(out.recv() == 4);
+}
+
+TEST_CASE("go spec, Channel types: a channel is made with a capacity, and without one it has no buffer") {
+  CHECK(chan<int>().capacity() == 0);
+  CHECK(chan<int>(0).capacity() == 0);
+  CHECK(chan<int>().try_send(1) == op_status::would_block);
+  const chan<int> channel(2);
+  CHECK(channel.try_send(1) == op_status::ok);
+  CHECK(channel.try_send(2) == op_status::ok);
+  CHECK(channel.try_send(3) == op_status::would_block);
+}
+
+TEST_CASE("go spec, Channel types: a receive tells whether its value was sent before the close") {
+  const chan<int> channel(1);
+  channel.send(0);
+  channel.close();
+  int value = 5;
+  CHECK(channel.try_recv(value) == op_status::ok);
+  CHECK(value == 0);
+  CHECK(channel.try_recv(value) == op_status::closed);
+}
+
+TEST_CASE(
+    "go spec, Channel types: without a buffer, communication takes place when both a sender and a receiver are ready") {
   on_each_cast([](expectations& expect, crew& people) {
     const chan<int> channel;
     expect(channel.try_send(1) == op_status::would_block, "a send alone cannot proceed");
@@ -86,7 +125,8 @@ TEST_CASE("channel types: an unbuffered channel succeeds only when both a sender
   });
 }
 
-TEST_CASE("channel types: a buffered channel proceeds without blocking while it is not full, not empty") {
+TEST_CASE(
+    "go spec, Channel types: with a buffer, sends go on while it is not full and receives while it is not empty") {
   on_each_cast([](expectations& expect, crew& people) {
     const chan<int> channel(3);
     people.add([&] {
@@ -115,7 +155,7 @@ TEST_CASE("channel types: a buffered channel proceeds without blocking while it 
   });
 }
 
-TEST_CASE("channel types: a channel acts as a first-in-first-out queue") {
+TEST_CASE("go spec, Channel types: values of one sender are received in the order sent") {
   on_each_cast([](expectations& expect, crew& people) {
     for (const std::size_t capacity : {0U, 1U, 2U, 7U}) {
       const chan<std::size_t> channel(capacity);
@@ -137,7 +177,7 @@ TEST_CASE("channel types: a channel acts as a first-in-first-out queue") {
   });
 }
 
-TEST_CASE("channel types: any number may send, receive and call len and cap without further synchronization") {
+TEST_CASE("go spec, Channel types: any number may send, receive and ask for length and capacity at once") {
   on_each_cast([](expectations& expect, crew& people) {
     const chan<std::size_t> channel(2);
     const chan<std::size_t> sums;
@@ -169,7 +209,7 @@ TEST_CASE("channel types: any number may send, receive and call len and cap with
   });
 }
 
-TEST_CASE("length and capacity: len is the number of queued elements, cap the size of the buffer") {
+TEST_CASE("go spec, Length and capacity: the number of values in the buffer, and its size") {
   const chan<std::string> channel(2);
   CHECK(channel.capacity() == 2);
   CHECK(channel.size() == 0);
@@ -192,7 +232,7 @@ TEST_CASE("length and capacity: len is the number of queued elements, cap the si
   CHECK_FALSE(receiver<int>().is_closed());
 }
 
-TEST_CASE("comparison: two channels are equal if they were created by the same make or if both are nil") {
+TEST_CASE("go spec, Comparison operators: channels are equal if they were made together or are both nil") {
   const chan<int> one;
   const chan<int> other;
   const chan<int> copy = one;

@@ -1,4 +1,4 @@
-// The Go Programming Language Specification, "Close". Titles quote the clauses.
+// The Go Programming Language Specification, "Close". Titles name the clauses; docs/conformance.md lists them.
 #include "test/conformance/crew.h"
 
 #include <atomic>
@@ -22,9 +22,14 @@ using csp_test::waiting_to_send;
 
 constexpr int many = 12;
 
+template <class Handle>
+concept closes = requires(const Handle& handle) {
+  handle.close();
+};
+
 }  // namespace
 
-TEST_CASE("close: records that no more values will be sent on the channel") {
+TEST_CASE("go spec, Close: records that no more values will be sent") {
   const chan<int> channel(1);
   CHECK_FALSE(channel.is_closed());
   CHECK(sender<int>(channel).close());
@@ -33,7 +38,7 @@ TEST_CASE("close: records that no more values will be sent on the channel") {
   CHECK(csp::receiver<int>(channel).is_closed());
 }
 
-TEST_CASE("close: sending to or closing a closed channel is an error; here the second close returns false") {
+TEST_CASE("go spec, Close: sending to a closed channel throws; closing it again returns false, where Go panics") {
   const chan<int> channel;
   CHECK(channel.close());
   CHECK_FALSE(channel.close());
@@ -46,10 +51,38 @@ TEST_CASE("close: sending to or closing a closed channel is an error; here the s
   CHECK_THROWS_AS(signals.send(), closed_channel);
 }
 
-TEST_CASE("close: closing the nil channel also causes a run-time panic") {
+TEST_CASE("go spec, Close: closing a nil channel throws, where Go panics") {
   CHECK_THROWS_AS(chan<int>(csp::nil).close(), std::logic_error);
   CHECK_THROWS_AS(sender<int>().close(), std::logic_error);
   CHECK_THROWS_AS(sender<void>().close(), std::logic_error);
+}
+
+TEST_CASE("go spec, Close: a channel that may only be received from cannot be closed") {
+  STATIC_REQUIRE(closes<chan<int>>);
+  STATIC_REQUIRE(closes<sender<int>>);
+  STATIC_REQUIRE_FALSE(closes<csp::receiver<int>>);
+  STATIC_REQUIRE_FALSE(closes<csp::receiver<void>>);
+}
+
+TEST_CASE("go spec, Close: when what was sent has been received, receives end at once and say so") {
+  on_each_cast([](expectations& expect, crew& people) {
+    for (const std::size_t capacity : {0U, 2U}) {
+      const chan<int> channel(capacity);
+      for (std::size_t i = 0; i < capacity; ++i) {
+        channel.send(7);
+      }
+      channel.close();
+      people.add([&] {
+        for (std::size_t i = 0; i < capacity; ++i) {
+          expect(channel.recv() == 7, "sent before the close");
+        }
+        for (int again = 0; again < 3; ++again) {
+          expect(!channel.recv().has_value(), "the end, without blocking");
+        }
+      });
+      people.join();
+    }
+  });
 }
 
 TEST_CASE("close: of many that close at once, exactly one is told true") {

@@ -1,5 +1,5 @@
 // The Go Memory Model, "Channel communication". What is synchronized is plain memory: in an ordinary build its value is
-// checked, and ThreadSanitizer checks that there is an edge. Titles quote the rules.
+// checked, and ThreadSanitizer checks that there is an edge. Titles name the rules; docs/conformance.md lists them.
 #include "test/conformance/crew.h"
 
 #include <algorithm>
@@ -28,7 +28,7 @@ std::size_t rounds() { return csp_test::scaled(2000); }
 
 }  // namespace
 
-TEST_CASE("memory: a send is synchronized before the completion of the corresponding receive") {
+TEST_CASE("go spec, Memory model: a send is synchronized before the completion of its receive") {
   on_each_cast([](expectations& expect, crew& people) {
     for (const std::size_t capacity : {0U, 1U, 5U}) {
       const chan<letter*> channel(capacity);
@@ -49,7 +49,7 @@ TEST_CASE("memory: a send is synchronized before the completion of the correspon
   });
 }
 
-TEST_CASE("memory: the closing of a channel is synchronized before a receive that reports it") {
+TEST_CASE("go spec, Memory model: a close is synchronized before a receive that reports it") {
   on_each_cast([](expectations& expect, crew& people) {
     for (std::size_t i = 0; i < csp_test::scaled(100); ++i) {
       const chan<int> channel(i % 2);
@@ -80,7 +80,8 @@ TEST_CASE("memory: the closing of a channel is synchronized before a receive tha
   });
 }
 
-TEST_CASE("memory: a receive from an unbuffered channel is synchronized before the completion of the send") {
+TEST_CASE(
+    "go spec, Memory model: a receive from an unbuffered channel is synchronized before the completion of its send") {
   on_each_cast([](expectations& expect, crew& people) {
     const chan<int> channel;
     std::vector<letter> letters(rounds());
@@ -100,7 +101,7 @@ TEST_CASE("memory: a receive from an unbuffered channel is synchronized before t
   });
 }
 
-TEST_CASE("memory: the kth receive with capacity C is synchronized before the completion of the k+Cth send") {
+TEST_CASE("go spec, Memory model: with capacity C, receive k is synchronized before the completion of send k+C") {
   on_each_cast([](expectations& expect, crew& people) {
     for (const std::size_t capacity : {1U, 3U}) {
       const chan<int> channel(capacity);
@@ -125,7 +126,7 @@ TEST_CASE("memory: the kth receive with capacity C is synchronized before the co
   });
 }
 
-TEST_CASE("memory: a buffered channel is a counting semaphore, its capacity the number of those inside") {
+TEST_CASE("go spec, Memory model: a buffered channel is a counting semaphore") {
   on_each_cast([](expectations& expect, crew& people) {
     for (const int capacity : {1, 3}) {
       const chan<void> slots(static_cast<std::size_t>(capacity));
@@ -151,7 +152,7 @@ TEST_CASE("memory: a buffered channel is a counting semaphore, its capacity the 
   });
 }
 
-TEST_CASE("memory: select synchronizes as the plain operations do, for either side") {
+TEST_CASE("go spec, Memory model: arms of a select synchronize as plain operations do") {
   on_each_cast([](expectations& expect, crew& people) {
     const chan<letter*> channel;
     const chan<letter*> quiet;

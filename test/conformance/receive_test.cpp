@@ -1,10 +1,13 @@
 // The Go Programming Language Specification, "Receive operator" and "For statements with range clause" over channels.
-// Titles quote the clauses.
+// Titles name the clauses; docs/conformance.md lists them.
 #include "test/conformance/crew.h"
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -20,9 +23,24 @@ using csp_test::on_each_cast;
 using csp_test::throws;
 using csp_test::waiting_to_receive;
 
+template <class Handle, class Value>
+concept receives = requires(const Handle& handle, Value value) {
+  value = handle.recv();
+};
+
 }  // namespace
 
-TEST_CASE("receive: the value of the operation is the value received from the channel") {
+TEST_CASE("go spec, Receive operator: the channel permits receives, and the value has its element type") {
+  STATIC_REQUIRE(receives<chan<int>, std::optional<int>>);
+  STATIC_REQUIRE(receives<receiver<std::string>, std::optional<std::string>>);
+  STATIC_REQUIRE_FALSE(receives<csp::sender<int>, std::optional<int>>);
+  STATIC_REQUIRE(std::is_same_v<decltype(std::declval<const receiver<long>&>().recv()), std::optional<long>>);
+  const chan<int> channel(1);
+  channel.send(3);
+  CHECK(receiver<int>(channel).recv() == 3);
+}
+
+TEST_CASE("go spec, Receive operator: its value is the value received") {
   on_each_cast([](expectations& expect, crew& people) {
     const chan<std::unique_ptr<std::string>> channel;
     auto value = std::make_unique<std::string>("the very object");
@@ -37,7 +55,7 @@ TEST_CASE("receive: the value of the operation is the value received from the ch
   });
 }
 
-TEST_CASE("receive: the expression blocks until a value is available") {
+TEST_CASE("go spec, Receive operator: it blocks until a value is available") {
   on_each_cast([](expectations& expect, crew& people) {
     for (const std::size_t capacity : {0U, 1U}) {
       const chan<int> channel(capacity);
@@ -55,7 +73,7 @@ TEST_CASE("receive: the expression blocks until a value is available") {
   });
 }
 
-TEST_CASE("receive: receiving from a nil channel blocks forever") {
+TEST_CASE("go spec, Receive operator: receiving from a nil channel blocks for ever") {
   csp_test::on_each_topology([](expectations& expect, unsigned) {
     std::atomic<int> started{0};
     std::atomic<int> canceled{0};
@@ -107,7 +125,7 @@ TEST_CASE("receive: on a nil channel the forms with a limit wait it out") {
   });
 }
 
-TEST_CASE("receive: from a closed channel it always proceeds, after any previously sent values were received") {
+TEST_CASE("go spec, Receive operator: on a closed channel it proceeds at once, after what was sent before") {
   on_each_cast([](expectations& expect, crew& people) {
     using namespace std::chrono_literals;
     const chan<int> channel(3);
@@ -135,7 +153,7 @@ TEST_CASE("receive: from a closed channel it always proceeds, after any previous
   });
 }
 
-TEST_CASE("receive: ok is true if the value was delivered by a send, false if the channel is closed and empty") {
+TEST_CASE("go spec, Receive operator: the result tells a value that was sent from the end of the channel") {
   on_each_cast([](expectations& expect, crew& people) {
     const chan<int> channel(1);
     people.add([&] {
@@ -151,7 +169,7 @@ TEST_CASE("receive: ok is true if the value was delivered by a send, false if th
   });
 }
 
-TEST_CASE("range: the iteration values are the successive values sent until the channel is closed") {
+TEST_CASE("go spec, For statements with range clause: the values are those sent until the close") {
   on_each_cast([](expectations& expect, crew& people) {
     for (const std::size_t capacity : {0U, 3U}) {
       const chan<std::unique_ptr<int>> channel(capacity);

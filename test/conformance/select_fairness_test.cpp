@@ -44,7 +44,7 @@ std::size_t rounds() { return csp_test::scaled(8000) + 400; }
 
 }  // namespace
 
-TEST_CASE("fairness: each of four ready arms has the same chance, receives, sends and closed ones alike") {
+TEST_CASE("go spec, Select statements: of the arms that can proceed one is chosen, each with the same chance") {
   on_each_cast(
       [](expectations& expect, crew& people) {
         people.add([&] {

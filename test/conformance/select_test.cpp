@@ -1,4 +1,5 @@
-// The Go Programming Language Specification, "Select statements". Titles quote the clauses.
+// The Go Programming Language Specification, "Select statements". Titles name the clauses; docs/conformance.md lists
+// them.
 #include "test/conformance/crew.h"
 
 #include <atomic>
@@ -37,7 +38,7 @@ struct counted {
 
 }  // namespace
 
-TEST_CASE("select: operands are evaluated exactly once, irrespective of which operation is selected") {
+TEST_CASE("go spec, Select statements: channels and values are evaluated exactly once, whichever arm is chosen") {
   on_each_cast([](expectations& expect, crew& people) {
     people.add([&] {
       std::atomic<int> copies{0};
@@ -58,7 +59,7 @@ TEST_CASE("select: operands are evaluated exactly once, irrespective of which op
   });
 }
 
-TEST_CASE("select: if one can proceed, it is chosen, and only its operation is executed") {
+TEST_CASE("go spec, Select statements: an arm that can proceed is chosen, and its operation alone is done") {
   on_each_cast([](expectations& expect, crew& people) {
     people.add([&] {
       const chan<int> full(1);
@@ -78,7 +79,7 @@ TEST_CASE("select: if one can proceed, it is chosen, and only its operation is e
   });
 }
 
-TEST_CASE("select: otherwise, if there is a default case, that case is chosen") {
+TEST_CASE("go spec, Select statements: if none can proceed, the default is chosen") {
   on_each_cast([](expectations& expect, crew& people) {
     people.add([&] {
       const chan<int> channel;
@@ -96,7 +97,54 @@ TEST_CASE("select: otherwise, if there is a default case, that case is chosen") 
   });
 }
 
-TEST_CASE("select: if there is no default case, it blocks until at least one can proceed") {
+TEST_CASE("go spec, Select statements: the default is not chosen while an arm can proceed at any moment") {
+  on_each_cast([](expectations& expect, crew& people) {
+    // A channel of one place can always be sent to or received from, whatever others do to it meanwhile.
+    const chan<int> place(1);
+    std::atomic<std::size_t> gave_up{0};
+    const std::size_t rounds = csp_test::scaled(20'000);
+    for (int member = 0; member < 4; ++member) {
+      people.add([&, rounds] {
+        for (std::size_t i = 0; i < rounds; ++i) {
+          csp::select(on_send(place, 1), on_recv(place), otherwise([&] { ++gave_up; }));
+          if (i % 64 == 0) {
+            csp::yield();
+          }
+        }
+      });
+    }
+    people.join();
+    expect(gave_up == 0, "it never was");
+  });
+}
+
+TEST_CASE("go spec, Select statements: the default may stand anywhere") {
+  const chan<int> quiet;
+  CHECK(csp::select(otherwise(), on_recv(quiet), on_send(quiet, 1)) == 0);
+  CHECK(csp::select(on_recv(quiet), otherwise(), on_send(quiet, 1)) == 1);
+  CHECK(csp::select(on_recv(quiet), on_send(quiet, 1), otherwise()) == 2);
+}
+
+TEST_CASE(
+    "go spec, Select statements: what receives the value is evaluated for the chosen arm alone, and then its body") {
+  on_each_cast([](expectations& expect, crew& people) {
+    people.add([&] {
+      const chan<int> ready(1);
+      const chan<int> quiet;
+      ready.send(6);
+      std::string steps;
+      const auto body = [&steps](const char* name) {
+        return [&steps, name](std::optional<int> got) { steps += name + std::to_string(got.value_or(-1)); };
+      };
+      csp::select(on_recv(quiet, body("quiet")), on_recv(ready, body("ready")), otherwise([&] { steps += "default"; }));
+      steps += " after";
+      expect(steps == "ready6 after", "the chosen arm's handler has run, no other, before the select returned");
+    });
+    people.join();
+  });
+}
+
+TEST_CASE("go spec, Select statements: without a default it blocks until an arm can proceed") {
   on_each_cast([](expectations& expect, crew& people) {
     for (const int which : {0, 1, 2, 3}) {
       const chan<int> first;
@@ -143,7 +191,7 @@ TEST_CASE("select: if there is no default case, it blocks until at least one can
   });
 }
 
-TEST_CASE("select: a send arm on a closed channel causes a run-time panic; nothing else happens") {
+TEST_CASE("go spec, Select statements: a send arm that meets a closed channel throws closed_channel, where Go panics") {
   on_each_cast([](expectations& expect, crew& people) {
     people.add([&] {
       const chan<int> closed(1);
@@ -162,7 +210,9 @@ TEST_CASE("select: a send arm on a closed channel causes a run-time panic; nothi
   });
 }
 
-TEST_CASE("select: a receive arm on a closed channel proceeds at once, with what was sent and then with nothing") {
+TEST_CASE(
+    "go spec, Select statements: a receive arm on a closed channel proceeds, with what was sent and then with "
+    "nothing") {
   on_each_cast([](expectations& expect, crew& people) {
     people.add([&] {
       const chan<int> channel(2);
@@ -180,7 +230,7 @@ TEST_CASE("select: a receive arm on a closed channel proceeds at once, with what
   });
 }
 
-TEST_CASE("select: with only nil channels and no default case it blocks forever") {
+TEST_CASE("go spec, Select statements: with nil channels alone and no default it blocks for ever") {
   csp_test::on_each_topology([](expectations& expect, unsigned) {
     std::atomic<int> reached{0};
     const auto blocks = [&](auto wait) {
@@ -209,7 +259,7 @@ TEST_CASE("select: with only nil channels and no default case it blocks forever"
   });
 }
 
-TEST_CASE("select: an arm on a nil channel among others is never chosen") {
+TEST_CASE("go spec, Select statements: an arm on a nil channel never proceeds") {
   on_each_cast([](expectations& expect, crew& people) {
     const chan<int> channel;
     people.add([&] {

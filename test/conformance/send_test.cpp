@@ -1,4 +1,5 @@
-// The Go Programming Language Specification, "Send statements". Titles quote the clauses.
+// The Go Programming Language Specification, "Send statements". Titles name the clauses; docs/conformance.md lists
+// them.
 #include "test/conformance/crew.h"
 
 #include <atomic>
@@ -20,6 +21,11 @@ using csp_test::throws;
 using csp_test::waiting_to_receive;
 using csp_test::waiting_to_send;
 
+template <class Handle, class Value>
+concept sends = requires(const Handle& handle, Value value) {
+  handle.send(value);
+};
+
 // Its copy constructor throws when told so.
 struct touchy {
   explicit touchy(int number) : number_(number) {}
@@ -39,7 +45,9 @@ struct touchy {
 
 }  // namespace
 
-TEST_CASE("send: channel and value are evaluated before communication begins; if that throws, nothing happens") {
+TEST_CASE(
+    "go spec, Send statements: channel and value are evaluated before the communication; if that throws, nothing "
+    "happens") {
   on_each_cast([](expectations& expect, crew& people) {
     const chan<touchy> channel(1);
     const chan<touchy> direct;
@@ -74,7 +82,39 @@ TEST_CASE("send: channel and value are evaluated before communication begins; if
   });
 }
 
-TEST_CASE("send: a send on an unbuffered channel can proceed if a receiver is ready") {
+TEST_CASE("go spec, Send statements: the channel permits sends, and the value can become one of its elements") {
+  STATIC_REQUIRE(sends<chan<long>, int>);
+  STATIC_REQUIRE(sends<sender<std::string>, const char*>);
+  STATIC_REQUIRE_FALSE(sends<csp::receiver<int>, int>);
+  STATIC_REQUIRE_FALSE(sends<chan<int>, std::string>);
+  const chan<std::string> channel(1);
+  channel.send("assignable");
+  CHECK(channel.recv() == "assignable");
+}
+
+TEST_CASE("go spec, Send statements: communication blocks until the send can proceed") {
+  on_each_cast([](expectations& expect, crew& people) {
+    for (const std::size_t capacity : {0U, 1U}) {
+      const chan<int> channel(capacity);
+      for (std::size_t i = 0; i < capacity; ++i) {
+        channel.send(0);
+      }
+      std::atomic<bool> sent{false};
+      people.add([&] {
+        channel.send(1);
+        sent = true;
+      });
+      await([&] { return waiting_to_send(channel) == 1; });
+      expect(!sent, "it blocks");
+      static_cast<void>(channel.recv());
+      people.join();
+      expect(sent, "it has ended");
+      expect(channel.size() == capacity, "the value has taken the free place, if there is one");
+    }
+  });
+}
+
+TEST_CASE("go spec, Send statements: a send on an unbuffered channel can proceed if a receiver is ready") {
   on_each_cast([](expectations& expect, crew& people) {
     const chan<std::string> channel;
     people.add([&] { expect(channel.recv() == "for you", "the waiting receiver gets it"); });
@@ -85,7 +125,7 @@ TEST_CASE("send: a send on an unbuffered channel can proceed if a receiver is re
   });
 }
 
-TEST_CASE("send: a send on a buffered channel can proceed if there is room in the buffer") {
+TEST_CASE("go spec, Send statements: a send on a buffered channel can proceed if there is room") {
   const chan<int> channel(2);
   CHECK(channel.try_send(1) == op_status::ok);
   CHECK(channel.try_send(2) == op_status::ok);
@@ -107,7 +147,7 @@ TEST_CASE("send: a send on a buffered channel is not taken by the buffer while a
   });
 }
 
-TEST_CASE("send: a send on a closed channel proceeds by causing a run-time panic") {
+TEST_CASE("go spec, Send statements: a send on a closed channel throws closed_channel, where Go panics") {
   on_each_cast([](expectations& expect, crew& people) {
     using namespace std::chrono_literals;
     for (const std::size_t capacity : {0U, 2U}) {
@@ -132,7 +172,7 @@ TEST_CASE("send: a send on a closed channel proceeds by causing a run-time panic
   });
 }
 
-TEST_CASE("send: a send on a nil channel blocks forever") {
+TEST_CASE("go spec, Send statements: a send on a nil channel blocks for ever") {
   csp_test::on_each_topology([](expectations& expect, unsigned) {
     std::atomic<int> started{0};
     std::atomic<int> canceled{0};

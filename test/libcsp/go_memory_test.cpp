@@ -2,6 +2,7 @@
 // spawning, running and joining allocates nothing.
 #include "sched/base/sanitizer.h"
 #include "test/sched/child.h"
+#include "test/support/heap.h"
 #include "test/support/topologies.h"
 
 #include <sys/mman.h>
@@ -15,8 +16,6 @@
 using csp_test::check_in_child;
 
 namespace {
-
-std::atomic<long> allocations{0};
 
 std::size_t address_space() {
   std::size_t pages = 0;
@@ -39,21 +38,6 @@ bool sanitized() {
 }
 
 }  // namespace
-
-// None is inlined: gcc would warn of a free() for what `new` returned.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* const memory = std::malloc(size != 0 ? size : 1)) {
-    return memory;
-  }
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  return std::malloc(size != 0 ? size : 1);
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 TEST_CASE("memory: spawning under RLIMIT_AS throws bad_alloc to the caller, and all goes on") {
   if (sanitized()) {
@@ -108,7 +92,7 @@ TEST_CASE("memory: on warm pools, spawning, running and joining allocates nothin
   for (const unsigned processors : {1U, 2U}) {
     csp::options options;
     options.processors = processors;
-    long made = -1;
+    std::size_t made = 1;
     csp::run(options, [&] {
       const auto wave = [] {
         constexpr unsigned tasks = 500;
@@ -124,14 +108,14 @@ TEST_CASE("memory: on warm pools, spawning, running and joining allocates nothin
       for (int i = 0; i < 20; ++i) {
         wave();
       }
-      const long before = allocations.load();
+      const std::size_t before = csp_test::heap::made();
       for (int i = 0; i < 20; ++i) {
         wave();
       }
-      made = allocations.load() - before;
+      made = csp_test::heap::made() - before;
     });
     CAPTURE(processors);
     CHECK(made == 0);
   }
-  CHECK(allocations > 0);  // the counter counts
+  CHECK(csp_test::heap::made() > 0);  // the counter counts
 }

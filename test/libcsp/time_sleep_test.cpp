@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 using csp_test::expectations;
 using csp_test::on_each_topology;
 
-static_assert(std::is_same_v<csp::clock, std::chrono::steady_clock>);
+static_assert(std::is_same_v<csp::clock::time_point, std::chrono::steady_clock::time_point>);
 static_assert(csp::clock::is_steady);
 // A time of the system's clock, which can be set, is not accepted.
 template <class Time>

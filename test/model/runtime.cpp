@@ -2,7 +2,11 @@
 
 #include "sched/base/fatal.h"
 #include "sched/base/tls.h"
+#include "sched/fork.h"
 #include "sched/scheduler_core.h"
+#include "sched/stack_custom.h"
+#include "sched/stack_overflow.h"
+#include "sched/stack_usage.h"
 #include "sched/switch_task.h"
 
 #include "test/model/model.h"
@@ -143,14 +147,21 @@ void processor::commit_yielded(processor&, task*, void*) noexcept {}
 void bind_stack(processor&, task&) noexcept { model::fail("a task without a stack"); }
 void scheduler_core::wake_one() noexcept { model::fail("a task with a home was not taken there"); }
 
+void processor::interleave() noexcept {}
+void refuse_in_forked_child(const task*) noexcept {}
+bool prepare_stack_measurement(const stack_block&) noexcept { return false; }
+void release_custom_stack(stack_block*) noexcept { model::fail("a custom stack that nobody asked for"); }
+void die_of_broken_canary(const stack_block&) noexcept {
+  model::fail("a canary");
+  std::abort();
+}
+
 thread_block& this_thread_block() { return *model::blocks[model::this_thread() + 1]; }
 
 void fatal(const char* message) noexcept {
   model::fail(message);
   std::abort();
 }
-
-void die_of_broken_canary(const stack_block&) noexcept { fatal("a stack's canary is broken"); }
 
 nanos steady_now() noexcept { return 0; }
 

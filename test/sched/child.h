@@ -6,6 +6,7 @@
 // each time and harmless, and may not REQUIRE anything of earlier children.
 #pragma once
 
+#include "test/support/leftovers.h"
 #include "test/support/topologies.h"
 
 #include <fcntl.h>
@@ -44,18 +45,6 @@ inline void check_in_child(bool holds, const std::string& text) {
 
 /// Names the call of in_child whose body the new process runs.
 inline constexpr char child_variable[] = "CSP_TEST_CHILD";
-
-/// A test's name as Catch2's command line takes it.
-inline std::string quoted_test_name(const std::string& name) {
-  std::string result;
-  for (const char character : name) {
-    if (character == ',' || character == '[' || character == ']' || character == '\\') {
-      result += '\\';
-    }
-    result += character;
-  }
-  return result;
-}
 
 /// In the child: runs the body and ends the process.
 template <class Body>
@@ -96,11 +85,11 @@ template <class Body>
 /// Runs `body` in a child.
 template <class Body>
 child_result in_child(Body body) {
-  static std::string present_test;
+  static unsigned present_test = 0;
   static int calls = 0;
   const std::string test = Catch::getResultCapture().getCurrentTestName();
-  calls = test == present_test ? calls + 1 : 0;
-  present_test = test;
+  calls = test_cases_begun() == present_test ? calls + 1 : 0;
+  present_test = test_cases_begun();
   if (const char* const wanted = std::getenv(child_variable)) {
     if (std::atoi(wanted) == calls) {
       be_child(body);

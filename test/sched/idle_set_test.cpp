@@ -113,7 +113,7 @@ TEST_CASE("idle_set: sleepers and wakers agree about every sleep") {
       // On a busy machine until the wakers have come to work.
       for (std::size_t round = 0; round < rounds || woken_in_all.load() == 0; ++round) {
         const bool searches = idle.try_begin_search(sleepers);
-        idle.park(seats[i].entry, searches);
+        static_cast<void>(idle.park(seats[i].entry, searches));
         if (round % 64 == 0) {
           std::this_thread::yield();
         }

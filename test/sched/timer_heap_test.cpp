@@ -48,6 +48,9 @@ TEST_CASE("timer_heap: agrees with a sorted map over a long random run") {
   for (int step = 0; step < 60'000; ++step) {
     counted_timer& subject = timers[random.below(count)];
     const std::uint32_t choice = random.below(10);
+    if (step % 100 == 0) {
+      REQUIRE(heap.size() == model.size());
+    }
     if (choice < 5 && !subject.armed) {
       subject.when = now + random.below(200);
       const bool earliest = model.empty() || subject.when < model.begin()->first;

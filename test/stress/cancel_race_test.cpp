@@ -1,5 +1,7 @@
 // Cancellation races wakes, timeouts and closes: whoever wins, every value, permit and lock is accounted for.
-#include "test/stress/ledger.h"
+#include "test/support/dice.h"
+#include "test/support/ledger.h"
+#include "test/support/topologies.h"
 
 #include <chrono>
 #include <mutex>

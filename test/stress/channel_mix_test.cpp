@@ -1,6 +1,8 @@
 // Everything at once on a few channels: all forms of sending and receiving, selects, timeouts that race wakes, and
 // closes, from tasks and plain threads. Each value is followed by the ledger.
-#include "test/stress/ledger.h"
+#include "test/support/dice.h"
+#include "test/support/ledger.h"
+#include "test/support/topologies.h"
 
 #include <array>
 #include <chrono>

@@ -1,6 +1,7 @@
 // The function given to csp::run returns while tasks live: blocked in each kind of wait, not started yet, or unwinding
 // through destructors that use channels themselves. All of them end, their destructors run, and only then run returns.
-#include "test/stress/ledger.h"
+#include "test/support/ledger.h"
+#include "test/support/topologies.h"
 
 #include <chrono>
 #include <mutex>

@@ -1,5 +1,7 @@
 // Many parties at one channel: N senders and one receiver, selects that meet selects, and timeouts that race wakes.
-#include "test/stress/ledger.h"
+#include "test/support/dice.h"
+#include "test/support/ledger.h"
+#include "test/support/topologies.h"
 
 #include <chrono>
 #include <thread>

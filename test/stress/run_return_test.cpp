@@ -2,7 +2,8 @@
 // the operation: no waker may touch a scheduler or parker that is gone.
 //
 // CSP_STRESS_RUNS sets the number of runs.
-#include "test/stress/ledger.h"
+#include "test/support/ledger.h"
+#include "test/support/topologies.h"
 
 #include <chrono>
 #include <cstdlib>

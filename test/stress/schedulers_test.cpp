@@ -1,5 +1,7 @@
 // Scheduler objects: several at once that exchange values, and the loop of start, drain, stop and start again.
-#include "test/stress/ledger.h"
+#include "test/support/dice.h"
+#include "test/support/ledger.h"
+#include "test/support/topologies.h"
 
 #include <chrono>
 #include <optional>

@@ -1,5 +1,6 @@
 // Spawning as fast as possible, from tasks, from plain threads, and onto pinned processors: every task runs once.
-#include "test/stress/ledger.h"
+#include "test/support/ledger.h"
+#include "test/support/topologies.h"
 
 #include "sched/base/sanitizer.h"
 

@@ -1,6 +1,7 @@
 // A waiter destroys the object as soon as its wait returns, for each type of libcsp/sync.h, with tasks and plain
 // threads on both sides. AddressSanitizer sees a waker that touches the object too late.
-#include "test/stress/ledger.h"
+#include "test/support/ledger.h"
+#include "test/support/topologies.h"
 
 #include <cstdlib>
 #include <memory>

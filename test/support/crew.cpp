@@ -1,12 +1,11 @@
 #include "test/support/crew.h"
 
+#include "test/support/time_limit.h"
+
 #include <atomic>
-#include <condition_variable>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,41 +14,6 @@ namespace csp_test {
 namespace {
 
 using namespace std::chrono_literals;
-
-/// Ends the program when it is not destroyed in time.
-class time_limit {
- public:
-  explicit time_limit(std::chrono::seconds limit) : watch_([this, limit] { watch(limit); }) {}
-  ~time_limit() {
-    {
-      const std::lock_guard guard(lock_);
-      over_ = true;
-    }
-    changed_.notify_one();
-    watch_.join();
-  }
-  time_limit(const time_limit&) = delete;
-  time_limit& operator=(const time_limit&) = delete;
-
- private:
-  void watch(std::chrono::seconds limit) {
-    std::unique_lock guard(lock_);
-    if (changed_.wait_for(guard, limit, [this] { return over_; })) {
-      return;
-    }
-    std::fprintf(stderr, "HANGS: a crew has not ended after %ld seconds; tasks:\n", static_cast<long>(limit.count()));
-    for (const csp::task_info& task : csp::tasks()) {
-      std::fprintf(stderr, "  %s: %s for %ld ms\n", task.name.c_str(), task.state.c_str(),
-                   static_cast<long>(task.waiting.count()));
-    }
-    std::abort();
-  }
-
-  std::mutex lock_;
-  std::condition_variable changed_;
-  bool over_ = false;
-  std::thread watch_;
-};
 
 /// Runs `part` and makes a failure of what it throws; told at once as well, since others may now wait for ever.
 void guarded(expectations& expect, const std::string& name, const std::function<void()>& part) {
@@ -107,7 +71,7 @@ crew_report run_crew(expectations& expect, carrier by, std::size_t count,
   const footprint before = footprint::now();
   crew_report result;
   {
-    const time_limit limit(60s);
+    const time_limit limit(60s, "a crew");
     std::atomic<std::size_t> living{count + 1};
     // The parts after the clients are the one beside them and the ticker.
     const auto part = [&](std::size_t index) {
@@ -134,10 +98,7 @@ crew_report run_crew(expectations& expect, carrier by, std::size_t count,
     }
     result.lasted = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
   }
-  const footprint after = footprint::settled(before);
-  CHECK(after.tasks == before.tasks);
-  CHECK(after.threads <= before.threads);
-  CHECK(after.fds == before.fds);
+  CHECK(footprint::settled(before).beyond(before) == "");
   return result;
 }
 

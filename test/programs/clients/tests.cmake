@@ -8,7 +8,7 @@ if(CSP_SANITIZE STREQUAL "tsan" OR CMAKE_CROSSCOMPILING OR BUILD_SHARED_LIBS)
 endif()
 
 add_library(csp_test_clients OBJECT EXCLUDE_FROM_ALL
-    support/crew.cpp support/servers/process.cpp support/servers/guard.cpp support/servers/server.cpp
+    support/crew.cpp support/time_limit.cpp support/servers/process.cpp support/servers/guard.cpp support/servers/server.cpp
     support/servers/black_hole.cpp support/servers/postgresql.cpp support/servers/mariadb.cpp
     support/servers/redis.cpp support/servers/nginx.cpp support/servers/dnsmasq.cpp)
 csp_own_target(csp_test_clients)

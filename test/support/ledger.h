@@ -1,11 +1,11 @@
-// What the stress tests share: values that know when they were moved away, a ledger that follows each of them from its
-// sender to its receiver, and seeded dice.
+// Exact accounting: values that know when they were moved away, and a ledger that follows each of them from its
+// sender to its receiver.
 //
 // The rule that the ledger checks: a value is received exactly once if its sender was told that it was sent, and never
 // otherwise; then the sender still has it.
 #pragma once
 
-#include "test/support/topologies.h"
+#include "test/support/expectations.h"
 
 #include <atomic>
 #include <cstddef>
@@ -79,21 +79,6 @@ class ledger {
 
   std::vector<std::atomic<std::uint8_t>> entries_;
   expectations& expect_;
-};
-
-/// A small random source (splitmix64), for one task.
-class dice {
- public:
-  explicit dice(std::uint64_t seed) : state_(seed) {}
-  unsigned below(unsigned bound) {
-    std::uint64_t z = (state_ += 0x9E3779B97F4A7C15ull);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-    return static_cast<unsigned>((z ^ (z >> 31)) % bound);
-  }
-
- private:
-  std::uint64_t state_;
 };
 
 }  // namespace csp_test
