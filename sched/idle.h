@@ -5,9 +5,9 @@
 //   sleep:  enter the list (parked + 1, and searching - 1 for a searcher, in one RMW), heavy fence, look at every queue
 //           again, sleep.
 // So either the submitter sees the sleeper, or the sleeper sees the task. A searcher that finds work and was the last
-// one wakes another; whoever parks while nobody searches looks again, for a submitter may have met neither a searcher nor
-// a sleeper; who parks beside a searcher leaves that to it. The submitter inside a processor uses a light fence, for the
-// sleeper's is heavy.
+// one wakes another; whoever parks while nobody searches looks again, for a submitter may have met neither a searcher
+// nor a sleeper; who parks beside a searcher leaves that to it. The submitter inside a processor uses a light fence,
+// for the sleeper's is heavy.
 #pragma once
 
 #include "sched/base/atomic.h"

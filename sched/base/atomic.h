@@ -1,6 +1,6 @@
-// The seam of the lock-free parts: their atomic variables, mutexes, fences and sizes, so that a checker can run the code
-// that ships under a memory model of its own (test/model). A build that defines CSP_ATOMICS_HEADER takes from there what
-// stands here, in asymmetric_fence.h, and cpu_relax(); it brings the functions of futex.h by linking.
+// The seam of the lock-free parts: their atomic variables, mutexes, fences and sizes, so that a checker can run the
+// code that ships under a memory model of its own (test/model). A build that defines CSP_ATOMICS_HEADER takes from
+// there what stands here, in asymmetric_fence.h, and cpu_relax(); it brings the functions of futex.h by linking.
 #pragma once
 
 #if defined(CSP_ATOMICS_HEADER)

@@ -13,8 +13,8 @@ namespace csp::inline v0::detail {
 /// for nothing. errno is kept.
 bool futex_wait_until(atomic<std::uint32_t>& word, std::uint32_t expected, nanos deadline) noexcept;
 
-/// Wakes up to `count` waiters. The word is an address only: its memory may be gone, and a stray wake is harmless. errno
-/// is kept.
+/// Wakes up to `count` waiters. The word is an address only: its memory may be gone, and a stray wake is harmless.
+/// errno is kept.
 void futex_wake(const atomic<std::uint32_t>* word, int count) noexcept;
 
 /// Lets other threads run: the yield of a plain thread, and of one that waits for a few instructions of another one.

@@ -12,7 +12,8 @@
 #include <type_traits>
 
 // The caller's place in the source, as default arguments.
-#define CSP_MODEL_SITE const char *file = __builtin_FILE(), int line = __builtin_LINE(), const char *function = __builtin_FUNCTION()
+#define CSP_MODEL_SITE \
+  const char *file = __builtin_FILE(), int line = __builtin_LINE(), const char *function = __builtin_FUNCTION()
 #define CSP_MODEL_HERE (::model::site{file, line, function})
 
 namespace model {

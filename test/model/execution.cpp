@@ -64,11 +64,10 @@ execution::verdict execution::run(const scenario& what, search& path, const muta
     each.finished = each.asleep = each.delays = false;
     each.seen.clear();
     memory_.start_thread(i);
-    each.context = fcontext::make_fcontext(each.stack.get() + stack_size, stack_size,
-                                           [](fcontext::transfer_t arrived) {
-                                             *static_cast<void**>(arrived.data) = arrived.fctx;
-                                             the_execution().body();
-                                           });
+    each.context = fcontext::make_fcontext(each.stack.get() + stack_size, stack_size, [](fcontext::transfer_t arrived) {
+      *static_cast<void**>(arrived.data) = arrived.fctx;
+      the_execution().body();
+    });
     switch_to(i);
     if (failed_) {
       break;

@@ -1,7 +1,7 @@
 // One execution of a scenario: its threads, which are stacks of our own, and what their operations do.
 //
-// Each operation of a thread is a switch point: the thread says what it will do next, the search chooses who goes on, and
-// the chosen one does what it said and runs to its next operation.
+// Each operation of a thread is a switch point: the thread says what it will do next, the search chooses who goes on,
+// and the chosen one does what it said and runs to its next operation.
 #pragma once
 
 #include "test/model/memory.h"
@@ -67,7 +67,7 @@ class execution {
     unsigned variable = 0;
     bool alive = false;
     bool known = false;
-    unsigned maker = 0;             // the thread that it began its life in, and when
+    unsigned maker = 0;  // the thread that it began its life in, and when
     std::uint16_t made = 0;
     std::array<std::uint16_t, most_threads> uses{};  // the last one of each thread
   };

@@ -1,6 +1,6 @@
 // The idle protocol: nobody sleeps over a task. What submitters and processors do here is what scheduler_core and
-// processor::sleep() do with the idle set, the shipped parkers and one shipped list of tasks; the injector, whose queue is
-// not ours, stands beside it as the count that it keeps.
+// processor::sleep() do with the idle set, the shipped parkers and one shipped list of tasks; the injector, whose queue
+// is not ours, stands beside it as the count that it keeps.
 #include "sched/idle.h"
 #include "sched/base/asymmetric_fence.h"
 #include "sched/base/parker.h"
@@ -177,7 +177,8 @@ TEST_CASE("idle: nobody sleeps over a task") {
   CHECK(model::passes<beside_another>("idle: by another processor"));
   CHECK(model::passes<find_and_sleep<how::by_processor>>("idle: one finds work and spawns, another goes to sleep"));
   if (model::bound() > 1) {
-    CHECK(model::passes<find_and_sleep<how::made_ready>>("idle: one finds work, another goes to sleep, a third submits"));
+    CHECK(
+        model::passes<find_and_sleep<how::made_ready>>("idle: one finds work, another goes to sleep, a third submits"));
     CHECK(model::passes<two>("idle: two tasks, two processors"));
   }
 }
@@ -191,6 +192,7 @@ TEST_CASE("idle: mutants are caught") {
   CHECK(model::catches<beside_another>("idle", {callers, "asymmetric_fence::light();", mistake::relax, 1}));
   CHECK(model::catches<alone>("idle", {source, "word_.fetch_add(one_parked - leaving", mistake::omit}));
   using spawning = find_and_sleep<how::by_processor>;
-  CHECK(model::catches<spawning>("idle", {source, "return searching(word_.fetch_add(one_parked - leaving", mistake::tear}));
+  CHECK(model::catches<spawning>("idle",
+                                 {source, "return searching(word_.fetch_add(one_parked - leaving", mistake::tear}));
   CHECK(model::catches<spawning>("idle", {source, "return searching(word_.fetch_sub(1", mistake::omit}));
 }

@@ -1,4 +1,5 @@
-// The owner's part of the run queue: Dekker's protocol between the owner, by light fences, and a thief with a heavy one.
+// The owner's part of the run queue: Dekker's protocol between the owner, by light fences, and a thief with a heavy
+// one.
 #include "sched/local_queue.h"
 
 #include "test/model/model.h"
@@ -79,10 +80,16 @@ TEST_CASE("local_queue: mutants are caught") {
   constexpr const char* file = "sched/local_queue.h";
   CHECK(model::catches<one_item>("local_queue", {file, "asymmetric_fence::heavy();", mistake::relax}));
   CHECK(model::catches<one_item>("local_queue", {file, "asymmetric_fence::light();", mistake::relax, 1}));
-  CHECK(model::catches<one_item>("local_queue", {file, "owner_inside_.store(1, std::memory_order_relaxed);", mistake::delay, 1}));
-  CHECK(model::catches<one_item>("local_queue", {file, "thief_wants_.store(1, std::memory_order_relaxed);", mistake::delay}));
-  CHECK(model::catches<one_item>("local_queue", {file, "owner_inside_.store(0, std::memory_order_release);", mistake::relax, 1}));
-  CHECK(model::catches<one_item>("local_queue", {file, "if (owner_inside_.load(std::memory_order_acquire) == 0)", mistake::relax}));
-  CHECK(model::catches<one_item>("local_queue", {file, "thief_wants_.store(0, std::memory_order_release);", mistake::relax}));
-  CHECK(model::catches<one_item>("local_queue", {file, "if (thief_wants_.load(std::memory_order_acquire) != 0)", mistake::relax}));
+  CHECK(model::catches<one_item>("local_queue",
+                                 {file, "owner_inside_.store(1, std::memory_order_relaxed);", mistake::delay, 1}));
+  CHECK(model::catches<one_item>("local_queue",
+                                 {file, "thief_wants_.store(1, std::memory_order_relaxed);", mistake::delay}));
+  CHECK(model::catches<one_item>("local_queue",
+                                 {file, "owner_inside_.store(0, std::memory_order_release);", mistake::relax, 1}));
+  CHECK(model::catches<one_item>("local_queue",
+                                 {file, "if (owner_inside_.load(std::memory_order_acquire) == 0)", mistake::relax}));
+  CHECK(model::catches<one_item>("local_queue",
+                                 {file, "thief_wants_.store(0, std::memory_order_release);", mistake::relax}));
+  CHECK(model::catches<one_item>("local_queue",
+                                 {file, "if (thief_wants_.load(std::memory_order_acquire) != 0)", mistake::relax}));
 }

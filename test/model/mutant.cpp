@@ -29,7 +29,8 @@ mutant_site::mutant_site(const mutant& planted) : planted_(planted) {
   std::string line;
   unsigned found = 0;
   for (int number = 1; std::getline(source, line); ++number) {
-    const bool here = line.find(planted.text) != std::string::npos && ++found == (planted.occurrence != 0 ? planted.occurrence : 1);
+    const bool here =
+        line.find(planted.text) != std::string::npos && ++found == (planted.occurrence != 0 ? planted.occurrence : 1);
     if (here) {
       first_ = number;
     }

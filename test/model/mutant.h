@@ -1,7 +1,7 @@
 // A planted mistake: one place of the shipped source where an atomic operation is done otherwise than it stands there.
 //
-// The place is named by its text, which is looked up in the source when the test runs: a mutant whose text is not there,
-// or is never executed, fails its test.
+// The place is named by its text, which is looked up in the source when the test runs: a mutant whose text is not
+// there, or is never executed, fails its test.
 #pragma once
 
 #include "test/model/operation.h"
@@ -18,8 +18,8 @@ enum class mistake : std::uint8_t {
 };
 
 struct mutant {
-  const char* file;         // from the root of the project
-  const char* text;         // in one line of that file, or in the line where the statement begins
+  const char* file;  // from the root of the project
+  const char* text;  // in one line of that file, or in the line where the statement begins
   mistake what;
   unsigned occurrence = 0;  // of several lines with the same text, from 1; 0: there is only one
 };

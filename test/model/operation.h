@@ -1,5 +1,5 @@
-// What a thread of a model does next, in the terms of the memory model: the vocabulary between the atomics that the code
-// under test uses (atomics.h) and the checker that decides what they do (execution.h).
+// What a thread of a model does next, in the terms of the memory model: the vocabulary between the atomics that the
+// code under test uses (atomics.h) and the checker that decides what they do (execution.h).
 #pragma once
 
 #include <cstdint>

@@ -104,9 +104,12 @@ TEST_CASE("parker: the token is not lost, and brings what its giver wrote") {
 TEST_CASE("parker: mutants are caught") {
   using model::mistake;
   constexpr const char* file = "sched/base/parker.cpp";
-  CHECK(model::catches<twice>("parker", {file, "const std::uint32_t before = state_.exchange(notified", mistake::relax}));
+  CHECK(
+      model::catches<twice>("parker", {file, "const std::uint32_t before = state_.exchange(notified", mistake::relax}));
   CHECK(model::catches<late>("parker", {file, "const std::uint32_t before = state_.exchange(notified", mistake::tear}));
-  CHECK(model::catches<late>("parker", {file, "return state_.exchange(empty, std::memory_order_acquire) == notified;", mistake::relax, 1}));
-  CHECK(model::catches<elsewhere>("parker", {file, "state_.compare_exchange_strong(expected, elsewhere", mistake::relax}));
+  CHECK(model::catches<late>(
+      "parker", {file, "return state_.exchange(empty, std::memory_order_acquire) == notified;", mistake::relax, 1}));
+  CHECK(model::catches<elsewhere>("parker",
+                                  {file, "state_.compare_exchange_strong(expected, elsewhere", mistake::relax}));
   CHECK(model::catches<twice>("parker", {file, "state_.compare_exchange_strong(expected, sleeping", mistake::tear}));
 }

@@ -43,7 +43,10 @@ TEST_CASE("poller: one thread looks at a time") { CHECK(model::passes<claiming>(
 TEST_CASE("poller: mutants are caught") {
   using model::mistake;
   constexpr const char* header = "sched/poller.h";
-  CHECK(model::catches<claiming>("poller", {header, "claimed_.store(false, std::memory_order_release);", mistake::relax}));
-  CHECK(model::catches<claiming>("poller", {header, "!claimed_.exchange(true, std::memory_order_acquire);", mistake::relax}));
-  CHECK(model::catches<claiming>("poller", {header, "!claimed_.exchange(true, std::memory_order_acquire);", mistake::tear}));
+  CHECK(model::catches<claiming>("poller",
+                                 {header, "claimed_.store(false, std::memory_order_release);", mistake::relax}));
+  CHECK(model::catches<claiming>("poller",
+                                 {header, "!claimed_.exchange(true, std::memory_order_acquire);", mistake::relax}));
+  CHECK(model::catches<claiming>("poller",
+                                 {header, "!claimed_.exchange(true, std::memory_order_acquire);", mistake::tear}));
 }

@@ -1,5 +1,5 @@
-// Readiness of a descriptor: nobody sleeps over data, with one waiter, with two in line, and with a deadline. The data is
-// the kernel's: the poller that signals an edge has seen it.
+// Readiness of a descriptor: nobody sleeps over data, with one waiter, with two in line, and with a deadline. The data
+// is the kernel's: the poller that signals an edge has seen it.
 #include "netio/readiness.h"
 
 #include "test/model/model.h"
@@ -12,8 +12,8 @@ namespace {
 
 using namespace csp::detail;
 
-// Readers take one portion each, by the loop that io.h has; the poller brings all of them with one edge, or with an edge
-// each.
+// Readers take one portion each, by the loop that io.h has; the poller brings all of them with one edge, or with an
+// edge each.
 template <unsigned Readers, unsigned Edges>
 struct reading {
   static constexpr unsigned threads = Readers + 1;

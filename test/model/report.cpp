@@ -2,8 +2,8 @@
 #include "test/model/execution.h"
 
 #include <chrono>
-#include <csignal>
 #include <cinttypes>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 
@@ -165,8 +165,8 @@ bool passes(const char* name, const scenario& what) {
   const tally sum = explore(what, nullptr);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   if (sum.failed) {
-    std::printf("%s: interleaving %" PRIu64 " fails: %s\n%s", name, sum.interleavings,
-                the_execution().reason().c_str(), the_execution().trace().c_str());
+    std::printf("%s: interleaving %" PRIu64 " fails: %s\n%s", name, sum.interleavings, the_execution().reason().c_str(),
+                the_execution().trace().c_str());
   } else {
     std::printf("%s: %" PRIu64 " interleavings, %s (%" PRIu64 " begun twice, %.1f s)\n", name, sum.interleavings,
                 sum.complete ? "exhaustive" : "bounded: there are more", sum.redundant, took.count());
@@ -187,9 +187,9 @@ bool catches(const char* name, const scenario& what, const mutant& planted) {
   const bool caught = sum.failed && the_execution().mutant_was_reached();
   std::printf("%s: mutant, %s `%s`: %s %" PRIu64 " interleavings%s%s\n", name, describe(planted.what), planted.text,
               caught ? "caught after" : "NOT caught in", sum.interleavings,
-              caught                                   ? ": "
+              caught                                 ? ": "
               : the_execution().mutant_was_reached() ? ""
-                                                       : ", its place was never reached",
+                                                     : ", its place was never reached",
               caught ? the_execution().reason().c_str() : "");
   if (std::getenv("CSP_MODEL_TRACE") != nullptr && sum.failed) {
     std::printf("%s", the_execution().trace().c_str());

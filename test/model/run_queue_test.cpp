@@ -76,11 +76,14 @@ TEST_CASE("run_queue: no item is lost, taken twice or seen too early") {
 TEST_CASE("run_queue: mutants are caught") {
   using model::mistake;
   CHECK(model::catches<one_thief>("run_queue", {"sched/run_queue.h", "tail_.store(tail + 1", mistake::relax}));
-  CHECK(model::catches<one_thief>("run_queue", {"sched/run_queue.h", "slots_[tail % Capacity].store(", mistake::delay}));
+  CHECK(
+      model::catches<one_thief>("run_queue", {"sched/run_queue.h", "slots_[tail % Capacity].store(", mistake::delay}));
   CHECK(model::catches<one_thief>("run_queue", {"sched/run_queue.h", "head_.compare_exchange_weak(", mistake::tear}));
-  CHECK(model::catches<two_thieves>("run_queue", {"sched/run_queue.h", "head_.compare_exchange_weak(", mistake::relax}));
+  CHECK(
+      model::catches<two_thieves>("run_queue", {"sched/run_queue.h", "head_.compare_exchange_weak(", mistake::relax}));
   // [RQ1] cannot be missed here: without it a slot's load would have to see a store that comes later, which the model
   // has not (memory.h).
   CHECK(model::catches<one_thief>(
-      "run_queue", {"sched/run_queue.h", "return take(items, limit, tail_.load(std::memory_order_acquire)", mistake::relax}));
+      "run_queue",
+      {"sched/run_queue.h", "return take(items, limit, tail_.load(std::memory_order_acquire)", mistake::relax}));
 }

@@ -1,9 +1,9 @@
 // The search: which thread goes next, and which of several values a load reads, over all executions that differ.
 //
-// Executions are run again and again from the start. Two executions are alike when they order the conflicting operations
-// alike; of each class at least one is run: dynamic partial order reduction with source sets and sleep sets (Abdulla,
-// Aronis, Jonsson, Sagonas, "Optimal dynamic partial order reduction", POPL 2014). Operations conflict when both touch a
-// variable and one writes it; fences count as accesses to variables of their own.
+// Executions are run again and again from the start. Two executions are alike when they order the conflicting
+// operations alike; of each class at least one is run: dynamic partial order reduction with source sets and sleep sets
+// (Abdulla, Aronis, Jonsson, Sagonas, "Optimal dynamic partial order reduction", POPL 2014). Operations conflict when
+// both touch a variable and one writes it; fences count as accesses to variables of their own.
 //
 // A load may read an older store only if the newest one is in the load's past by other conflicts already. Otherwise the
 // same happens in an execution where the load comes first, and that one is run too.

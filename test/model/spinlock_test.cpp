@@ -90,11 +90,15 @@ TEST_CASE("spinlock: mutants are caught") {
   CHECK(model::catches<counter<2>>("spinlock", {file, "word->store(0, std::memory_order_release);", mistake::relax}));
   CHECK(model::catches<counter<2>>("spinlock", {file, "word->store(0, std::memory_order_release);", mistake::delay}));
   CHECK(model::catches<counter<2>>("spinlock", {file, "asymmetric_fence::light();", mistake::relax}));
-  CHECK(model::catches<counter<2>>("spinlock", {file, "if (word_.exchange(who, std::memory_order_acquire) != 0)", mistake::relax}));
-  CHECK(model::catches<counter<2>>("spinlock", {file, "if (word_.exchange(who, std::memory_order_acquire) != 0)", mistake::tear}));
-  CHECK(model::catches<trying>("spinlock", {file, "word_.exchange(anonymous, std::memory_order_acquire) != 0", mistake::tear}));
+  CHECK(model::catches<counter<2>>("spinlock",
+                                   {file, "if (word_.exchange(who, std::memory_order_acquire) != 0)", mistake::relax}));
+  CHECK(model::catches<counter<2>>("spinlock",
+                                   {file, "if (word_.exchange(who, std::memory_order_acquire) != 0)", mistake::tear}));
+  CHECK(model::catches<trying>("spinlock",
+                               {file, "word_.exchange(anonymous, std::memory_order_acquire) != 0", mistake::tear}));
   constexpr const char* slow = "sched/base/spinlock.cpp";
   CHECK(model::catches<counter<2>>("spinlock", {slow, "asymmetric_fence::heavy();", mistake::relax}));
-  CHECK(model::catches<counter<2>>("spinlock", {slow, "while (word_.exchange(who, std::memory_order_acquire) != 0)", mistake::relax}));
+  CHECK(model::catches<counter<2>>(
+      "spinlock", {slow, "while (word_.exchange(who, std::memory_order_acquire) != 0)", mistake::relax}));
   CHECK(model::catches<counter<2>>("spinlock", {slow, "sleepers.fetch_add(1", mistake::omit}));
 }

@@ -1,5 +1,5 @@
-// Timers: each one that is armed fires or is disarmed, never both; when that is over nobody touches it any more; and what
-// is said to be the earliest is so.
+// Timers: each one that is armed fires or is disarmed, never both; when that is over nobody touches it any more; and
+// what is said to be the earliest is so.
 #include "sched/timer_heap.h"
 
 #include "test/model/model.h"
@@ -56,34 +56,6 @@ struct fire_or_disarm {
   void finish() { model::check(heap.earliest() == 7, "the earliest time is not told"); }
 };
 
-// An owner that sees its timer fall out of the heap may use it afresh: here, end it.
-struct falls {
-  static constexpr unsigned threads = 2;
-  timer_heap heap;
-  alignas(timer) std::byte memory[sizeof(timer)];
-  timer& item = *::new (static_cast<void*>(memory)) timer;
-  model::plain<int> links;  // stands for those of the timer, which are plain memory
-  atomic<int> called{0};
-
-  void run(unsigned thread) {
-    if (thread == 1) {
-      heap.clear();
-      return;
-    }
-    item.when = 5;
-    static_cast<void>(heap.arm(item));
-    while (item.armed.load(std::memory_order_acquire)) {
-      if (choose_to_disarm) {
-        static_cast<void>(heap.disarm(item));
-      }
-      cpu_relax();
-    }
-    item.~timer();
-  }
-  void finish() { model::check(heap.earliest() == never, "the earliest time is not told"); }
-  bool choose_to_disarm = false;
-};
-
 // A thief fires while the owner arms: whoever comes second sees the first.
 struct two_arm {
   static constexpr unsigned threads = 3;
@@ -120,8 +92,10 @@ TEST_CASE("timer_heap: mutants are caught") {
   using model::mistake;
   constexpr const char* source = "sched/timer_heap.cpp";
   constexpr const char* lock = "sched/base/spinlock.h";
-  CHECK(model::catches<fire_or_disarm>("timer_heap", {source, "item.armed.store(false, std::memory_order_release);", mistake::omit}));
-  CHECK(model::catches<fire_or_disarm>("timer_heap", {source, "item.armed.store(true, std::memory_order_relaxed);", mistake::omit}));
+  CHECK(model::catches<fire_or_disarm>("timer_heap",
+                                       {source, "item.armed.store(false, std::memory_order_release);", mistake::omit}));
+  CHECK(model::catches<fire_or_disarm>("timer_heap",
+                                       {source, "item.armed.store(true, std::memory_order_relaxed);", mistake::omit}));
   CHECK(model::catches<fire_or_disarm>("timer_heap", {source, "earliest_.store(root_ != nullptr", mistake::omit}));
   CHECK(model::catches<two_arm>("timer_heap", {lock, "word->store(0, std::memory_order_release);", mistake::relax}));
 }

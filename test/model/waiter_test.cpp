@@ -34,13 +34,12 @@ void send(meeting& place) {
 
 enum rival : unsigned { sender = 1, timer_thief = 2, canceller = 4, far_deadline = 8, root = 16 };
 
-// The task waits once, with a deadline where a timer is among the rivals (or with one that nobody looks at); with a root,
-// its commit goes on while it returns. When the sender has come the place of the meeting dies, as a channel may.
+// The task waits once, with a deadline where a timer is among the rivals (or with one that nobody looks at); with a
+// root, its commit goes on while it returns. When the sender has come the place of the meeting dies, as a channel may.
 template <unsigned Rivals>
 struct wait_with {
-  static constexpr unsigned threads =
-      1 + ((Rivals & sender) != 0) + ((Rivals & timer_thief) != 0) + ((Rivals & canceller) != 0) +
-      ((Rivals & root) != 0);
+  static constexpr unsigned threads = 1 + ((Rivals & sender) != 0) + ((Rivals & timer_thief) != 0) +
+                                      ((Rivals & canceller) != 0) + ((Rivals & root) != 0);
 
   model::lone_task waiting;
   alignas(meeting) std::byte memory[sizeof(meeting)];
@@ -162,8 +161,8 @@ struct two_waits {
   }
 };
 
-// Two exclusive waits, each in a place that dies after it: a canceller of the first one must not reach for its place in the
-// second.
+// Two exclusive waits, each in a place that dies after it: a canceller of the first one must not reach for its place in
+// the second.
 struct two_exclusive {
   static constexpr unsigned threads = 3;
   model::lone_task waiting;
@@ -220,14 +219,20 @@ TEST_CASE("waiter: mutants of an exclusive wait are caught") {
   using model::mistake;
   constexpr const char* header = "sched/waiter.h";
   constexpr const char* source = "sched/waiter.cpp";
-  CHECK(model::catches<exclusive>("waiter", {header, "word_.store(tag + (cancellable ? exclusive : idle)", mistake::relax}));
-  CHECK(model::catches<exclusive>("waiter", {header, "word_.store(word_.load(std::memory_order_relaxed) & ~phase_mask", mistake::delay}));
+  CHECK(model::catches<exclusive>("waiter",
+                                  {header, "word_.store(tag + (cancellable ? exclusive : idle)", mistake::relax}));
+  CHECK(model::catches<exclusive>(
+      "waiter", {header, "word_.store(word_.load(std::memory_order_relaxed) & ~phase_mask", mistake::delay}));
   CHECK(model::catches<exclusive>("waiter", {header, "asymmetric_fence::light();", mistake::relax}));
-  CHECK(model::catches<exclusive>("waiter", {header, "if (canceller_inside_.load(std::memory_order_acquire) != 0)", mistake::relax}));
+  CHECK(model::catches<exclusive>(
+      "waiter", {header, "if (canceller_inside_.load(std::memory_order_acquire) != 0)", mistake::relax}));
   CHECK(model::catches<exclusive>("waiter", {source, "asymmetric_fence::heavy();", mistake::relax}));
-  CHECK(model::catches<two_exclusive>("waiter", {source, "if ((word_.load(std::memory_order_acquire) & phase_mask) == exclusive)", mistake::relax}));
-  CHECK(model::catches<exclusive>("waiter", {source, "canceller_inside_.store(0, std::memory_order_release);", mistake::relax}));
-  CHECK(model::catches<exclusive>("waiter", {source, "while (canceller_inside_.load(std::memory_order_acquire) != 0)", mistake::relax}));
+  CHECK(model::catches<two_exclusive>(
+      "waiter", {source, "if ((word_.load(std::memory_order_acquire) & phase_mask) == exclusive)", mistake::relax}));
+  CHECK(model::catches<exclusive>("waiter",
+                                  {source, "canceller_inside_.store(0, std::memory_order_release);", mistake::relax}));
+  CHECK(model::catches<exclusive>(
+      "waiter", {source, "while (canceller_inside_.load(std::memory_order_acquire) != 0)", mistake::relax}));
   CHECK(model::catches<cancelled>("waiter", {"sched/park.cpp", "asymmetric_fence::light();", mistake::relax, 1}));
   CHECK(model::catches<cancelled>("waiter", {"sched/task.cpp", "asymmetric_fence::heavy();", mistake::relax}));
 }
@@ -235,11 +240,15 @@ TEST_CASE("waiter: mutants of an exclusive wait are caught") {
 TEST_CASE("waiter: mutants of an open wait are caught") {
   using model::mistake;
   constexpr const char* header = "sched/waiter.h";
-  CHECK(model::catches<open_cancel>("waiter", {header, "word_.store(ticket, std::memory_order_release);", mistake::relax}));
-  CHECK(model::catches<beside_root>("waiter", {header, "word_.store(ticket, std::memory_order_release);", mistake::omit}));
+  CHECK(model::catches<open_cancel>("waiter",
+                                    {header, "word_.store(ticket, std::memory_order_release);", mistake::relax}));
+  CHECK(model::catches<beside_root>("waiter",
+                                    {header, "word_.store(ticket, std::memory_order_release);", mistake::omit}));
   CHECK(model::catches<timed>("waiter", {header, "word_.compare_exchange_strong(ticket", mistake::tear}));
   CHECK(model::catches<open_cancel>("waiter", {"sched/park.cpp", "asymmetric_fence::light();", mistake::relax, 2}));
   CHECK(model::catches<open_cancel>("waiter", {"sched/task.cpp", "asymmetric_fence::heavy();", mistake::relax}));
-  CHECK(model::catches<beside_root>("waiter", {"sched/park.cpp", "state.pending.store(false, std::memory_order_release);", mistake::relax}));
-  CHECK(model::catches<beside_root>("waiter", {"sched/open_wait.h", "if (state.pending.load(std::memory_order_acquire))", mistake::relax}));
+  CHECK(model::catches<beside_root>(
+      "waiter", {"sched/park.cpp", "state.pending.store(false, std::memory_order_release);", mistake::relax}));
+  CHECK(model::catches<beside_root>(
+      "waiter", {"sched/open_wait.h", "if (state.pending.load(std::memory_order_acquire))", mistake::relax}));
 }
