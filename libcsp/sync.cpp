@@ -82,13 +82,15 @@ waiter* mutex::pass_on() noexcept {
   return waiters_.pop_winner()->owner;
 }
 
-void mutex::refuse_unlock() noexcept {
+waiter* mutex::refuse_unlock() noexcept {
   constexpr const char* text = "csp::mutex: unlocked by a task or thread that does not hold it";
   const detail::processor* const here = detail::this_processor();
   if (here == nullptr || !here->is_simulated()) {
     detail::fatal(text);
   }
+  lock_.unlock();
   here->core().settings().simulated->fail(text);
+  return nullptr;
 }
 
 // --- condition_variable

@@ -74,15 +74,13 @@ class CSP_API mutex {
     owner_place_ = here != nullptr ? here->signature() : detail::spinlock::anonymous;
   }
   CSP_NOINLINE void lock_slowly();
-  /// Ends the program; in a simulation, the simulation.
-  static void refuse_unlock() noexcept;
+  /// With the spinlock held: ends the program; in a simulation releases it and ends the simulation. Returns null.
+  CSP_NOINLINE detail::waiter* refuse_unlock() noexcept;
 
   /// With the spinlock held: gives the mutex back and releases the spinlock. Returns whom the caller must make ready.
   [[nodiscard]] CSP_ALWAYS_INLINE detail::waiter* release(const void* by) noexcept {
     if (owner_ != by) [[unlikely]] {
-      refuse_unlock();
-      lock_.unlock();
-      return nullptr;
+      return refuse_unlock();
     }
     detail::waiter* woken = nullptr;
     if (waiters_.empty()) [[likely]] {

@@ -67,7 +67,7 @@ bool sanitized() {
 
 }  // namespace
 
-TEST_CASE("stacks: in steady state a spawn takes no page fault and no mmap") {
+TEST_CASE("stacks: in steady state a spawn takes no page fault and no mmap", "[fresh]") {
   if (sanitized()) {
     return;
   }
@@ -94,7 +94,7 @@ TEST_CASE("stacks: in steady state a spawn takes no page fault and no mmap") {
   }
 }
 
-TEST_CASE("stacks: after a burst, an idle program's memory comes back, and then nothing is left to do") {
+TEST_CASE("stacks: after a burst, an idle program's memory comes back, and then nothing is left to do", "[fresh]") {
   const bool plain = !(sanitizer::address_sanitizer || sanitizer::thread_sanitizer || csp_test::emulated());
   const std::size_t resident_before = resident_kib();
   for (const unsigned processors : {1U, 4U}) {
@@ -139,7 +139,7 @@ TEST_CASE("stacks: after a burst, an idle program's memory comes back, and then 
   }
 }
 
-TEST_CASE("stacks: a sawtooth finds its stacks in the pool") {
+TEST_CASE("stacks: a sawtooth finds its stacks in the pool", "[fresh]") {
   csp::run(with(2), [] {
     const std::size_t tasks = crowd(10'000);
     burst(tasks);

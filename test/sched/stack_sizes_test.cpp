@@ -85,7 +85,8 @@ bool measures() {
 
 }  // namespace
 
-TEST_CASE("stack sizes: a parked task of the smallest class costs a page, a cell and its share of page tables") {
+TEST_CASE("stack sizes: a parked task of the smallest class costs a page, a cell and its share of page tables",
+          "[fresh]") {
   if (sanitizer::address_sanitizer || sanitizer::thread_sanitizer || csp_test::emulated() ||
       memory_page_size() != 4096) {
     WARN("SKIPPED: costs are those of plain builds with pages of 4 KiB");

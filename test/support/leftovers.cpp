@@ -51,6 +51,7 @@ class listener : public listener_base {
     name_ = test.name;
     before_ = footprint::now();
     gives_up_tasks_ = test.tagsAsString().find("[gives-up-tasks]") != std::string::npos;
+    fresh_ = test.tagsAsString().find("[fresh]") != std::string::npos;
     memory_ = heap::live();
   }
   void testCaseEnded(const Catch::TestCaseStats& stats) override {
@@ -61,7 +62,7 @@ class listener : public listener_base {
     if (!more.empty()) {
       books().report(name_, more);
     }
-    if (gives_up_tasks_ || !more.empty() || stats.totals.assertions.failed != 0) {
+    if (gives_up_tasks_ || fresh_ || !more.empty() || stats.totals.assertions.failed != 0) {
       name_.clear();  // its memory says nothing new
     }
   }
@@ -84,6 +85,7 @@ class listener : public listener_base {
   std::string name_;
   footprint before_;
   bool gives_up_tasks_ = false;
+  bool fresh_ = false;
   std::size_t memory_ = 0;
 };
 
