@@ -1,8 +1,8 @@
 #include "sched/park.h"
 
 #include "sched/base/atomic.h"
-#include "sched/fork.h"
 #include "sched/base/futex.h"
+#include "sched/fork.h"
 #include "sched/scheduler_core.h"
 #include "sched/thread_block.h"
 

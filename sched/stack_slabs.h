@@ -89,7 +89,7 @@ class stack_slab_table {
   // Slabs grow by a quarter, so even 1,000,000 stacks in batches of 64 need fewer than 50 a class.
   static constexpr std::size_t most_slabs = CSP_SHRUNK(1024, 4);
 
-  thread_mutex lock_;               // orders publishers and retirers
+  thread_mutex lock_;             // orders publishers and retirers
   atomic<std::size_t> count_{0};  // [SL1] slots below it may be in use
   atomic<std::size_t> used_{0};   // a statistic
   std::array<stack_slab, most_slabs> slots_{};

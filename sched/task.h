@@ -86,7 +86,7 @@ struct task : waiter {
   relaxed<const char*> site_file;
   relaxed<const char*> site_function;
   relaxed<unsigned> site_line;
-  std::uint32_t host = 0;  // in a simulation with a network: the host that it runs on; its spawner's
+  std::uint32_t host = 0;           // in a simulation with a network: the host that it runs on; its spawner's
   std::uint16_t private_units = 0;  // of 16 bytes: the user's part of the stack
   relaxed<scheduler_core*> listed_core;
   relaxed<std::uint32_t> waiting_since;  // coarse: the scheduler's monitor ticks

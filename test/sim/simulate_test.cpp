@@ -4,9 +4,9 @@
 #include <libcsp/csp.h>
 #include <libcsp/testing.h>
 
+#include <sys/socket.h>
 #include <atomic>
 #include <memory>
-#include <sys/socket.h>
 #include <set>
 #include <vector>
 

@@ -4,8 +4,9 @@
 // for good, and so does Catch2 at first; but a pool grows once and a leak grows each time. So a test case that has left
 // memory behind is run again, and fails when it does so each time.
 //
-// A test case with the tag [fresh] measures what a fresh process costs: it is not run again, and its memory not compared.
-// A test case with the tag [gives-up-tasks] may leave stacks and memory behind: of tasks that nothing can end.
+// A test case with the tag [fresh] measures what a fresh process costs: it is not run again, and its memory not
+// compared. A test case with the tag [gives-up-tasks] may leave stacks and memory behind: of tasks that nothing can
+// end.
 #pragma once
 
 #include <functional>
