@@ -171,7 +171,7 @@ TEST_CASE("private bytes: each task has its own, zero at the start, and they out
   CHECK(csp::private_memory().empty());  // a plain thread
 }
 
-TEST_CASE("stack use: the depth of a spawn site's tasks is measured") {
+TEST_CASE("stack use: the depth of a spawn site's tasks is measured", "[fresh]") {
   if (!measures()) {
     return;
   }
@@ -202,7 +202,7 @@ TEST_CASE("stack use: the depth of a spawn site's tasks is measured") {
   CHECK_FALSE(found->function.empty());
 }
 
-TEST_CASE("stack use: a depth is told to the word, on every class") {
+TEST_CASE("stack use: a depth is told to the word, on every class", "[fresh]") {
   if (!measures()) {
     return;
   }
@@ -223,7 +223,7 @@ TEST_CASE("stack use: a depth is told to the word, on every class") {
   }
 }
 
-TEST_CASE("stack use: the table keeps sites apart, and is full some day") {
+TEST_CASE("stack use: the table keeps sites apart, and is full some day", "[fresh]") {
   auto table = std::make_unique<stack_usage_table>();
   static const char file_a[] = "a.cpp";
   static const char file_b[] = "b.cpp";
@@ -243,7 +243,7 @@ TEST_CASE("stack use: the table keeps sites apart, and is full some day") {
   CHECK(table->find(file_a, 2 * stack_usage_table::most_sites - 1).samples == 0);
 }
 
-TEST_CASE("stack use: the class follows what was seen, with room to spare, and never exceeds the default") {
+TEST_CASE("stack use: the class follows what was seen, with room to spare, and never exceeds the default", "[fresh]") {
   auto table = std::make_unique<stack_usage_table>();
   static const char file[] = "a.cpp";
   const unsigned usual = stack_class_for(256 * 1024).value();
@@ -258,7 +258,7 @@ TEST_CASE("stack use: the class follows what was seen, with room to spare, and n
   CHECK(after(3, 200'000, stack_usage_table::samples_for_choice) == usual);
 }
 
-TEST_CASE("stack use: tasks that ask for it get a smaller class once enough were measured") {
+TEST_CASE("stack use: tasks that ask for it get a smaller class once enough were measured", "[fresh]") {
   if (!measures()) {
     return;
   }
