@@ -41,7 +41,7 @@ namespace {
 }  // namespace
 
 TEST_CASE("simulated datagrams: undisturbed, all come in order, with their sender") {
-  csp_test::on_seeds(100, [] {
+  csp_test::on_seeds(2000, [] {
     auto receiver = udp::bind(at("10.0.0.1", 53)).value();
     const testing::host here("10.0.0.2");
     auto sender = udp::bind("", 0).value();
@@ -94,7 +94,7 @@ TEST_CASE("simulated datagrams: loss, duplication and reordering are accounted e
 }
 
 TEST_CASE("simulated datagrams: partition, nobody there, no room, too long, cut short") {
-  csp_test::on_seeds(50, [] {
+  csp_test::on_seeds(2000, [] {
     testing::network network;
     auto receiver = udp::bind(at("10.0.0.1", 53)).value();
     const testing::host here("10.0.0.2");
@@ -121,7 +121,7 @@ TEST_CASE("simulated datagrams: partition, nobody there, no room, too long, cut 
 }
 
 TEST_CASE("simulated datagrams: a connected socket takes nothing from others") {
-  csp_test::on_seeds(50, [] {
+  csp_test::on_seeds(2000, [] {
     auto server = udp::bind("127.0.0.1", 0).value();
     auto client = udp::connect(server.local()).value();
     auto stranger = udp::bind("127.0.0.1", 0).value();
@@ -206,7 +206,7 @@ void count_over_lossy_network(bool suppresses_duplicates) {
 }  // namespace
 
 TEST_CASE("simulated datagrams: a request that is carried out twice is found and shortened") {
-  csp_test::on_seeds(500, [] { count_over_lossy_network(true); });
+  csp_test::on_seeds(2000, [] { count_over_lossy_network(true); });
   try {
     testing::explore(500, [] { count_over_lossy_network(false); });
     FAIL("not found");

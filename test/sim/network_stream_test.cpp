@@ -65,7 +65,7 @@ void serve_echo(stream connection) {
 }  // namespace
 
 TEST_CASE("simulated streams: echo gives back every byte in order") {
-  csp_test::on_seeds(400, [] {
+  csp_test::on_seeds(2000, [] {
     testing::network network;
     network.set_window(2000);
     auto server = listener::bind("127.0.0.1", 0).value();
@@ -115,7 +115,7 @@ TEST_CASE("simulated streams: a reader gets segments, not writes") {
 
 TEST_CASE("simulated streams: a writer waits for its reader") {
   for (const bool local : {false, true}) {
-    csp_test::on_seeds(100, [local] {
+    csp_test::on_seeds(2000, [local] {
       constexpr std::size_t window = 1000;
       constexpr std::size_t total = 20 * window;
       testing::network network;
@@ -149,7 +149,7 @@ TEST_CASE("simulated streams: a writer waits for its reader") {
 }
 
 TEST_CASE("simulated streams: one half ends, the other goes on") {
-  csp_test::on_seeds(200, [] {
+  csp_test::on_seeds(2000, [] {
     auto [client, server] = connected("10.0.0.1");
     testing::check(!client.write_all("question"), "asked");
     testing::check(!client.shutdown(csp::net::direction::write), "ended");
@@ -163,7 +163,7 @@ TEST_CASE("simulated streams: one half ends, the other goes on") {
 }
 
 TEST_CASE("simulated streams: refused, in use, no such path") {
-  csp_test::on_seeds(50, [] {
+  csp_test::on_seeds(2000, [] {
     testing::check(csp::net::connect(at("10.0.0.1", 80)).error() == std::errc::connection_refused, "nobody listens");
     auto server = listener::bind(at("10.0.0.1", 80)).value();
     testing::check(listener::bind(at("10.0.0.1", 80)).error() == std::errc::address_in_use, "taken");
@@ -179,7 +179,7 @@ TEST_CASE("simulated streams: refused, in use, no such path") {
 }
 
 TEST_CASE("simulated streams: a full backlog makes the next one wait") {
-  csp_test::on_seeds(50, [] {
+  csp_test::on_seeds(2000, [] {
     csp::net::listen_options options;
     options.backlog = 1;
     auto server = listener::bind(at("10.0.0.1", 80), options).value();
@@ -199,7 +199,7 @@ TEST_CASE("simulated streams: a full backlog makes the next one wait") {
 }
 
 TEST_CASE("simulated streams: a partition, with a deadline, without, and healed") {
-  csp_test::on_seeds(50, [] {
+  csp_test::on_seeds(2000, [] {
     testing::network network;
     auto server = listener::bind(at("10.0.0.1", 80)).value();
     const testing::host here("10.0.0.2");
@@ -252,7 +252,7 @@ TEST_CASE("simulated streams: what cannot be delivered times out") {
 }
 
 TEST_CASE("simulated streams: a reset ends reads and writes on both sides") {
-  csp_test::on_seeds(200, [] {
+  csp_test::on_seeds(2000, [] {
     testing::network network;
     network.set_window(5000);
     const testing::host here("10.0.0.2");
@@ -284,7 +284,7 @@ TEST_CASE("simulated streams: a reset ends reads and writes on both sides") {
 
 TEST_CASE("simulated streams: closing with unread bytes resets the peer") {
   for (const bool local : {false, true}) {
-    csp_test::on_seeds(100, [local] {
+    csp_test::on_seeds(2000, [local] {
       auto [client, server] = local ? csp::net::pair().value() : connected("10.0.0.1");
       testing::check(!client.write_all("never read"), "written");
       csp::sleep_for(1s);
@@ -297,7 +297,7 @@ TEST_CASE("simulated streams: closing with unread bytes resets the peer") {
 }
 
 TEST_CASE("simulated streams: writing to who has closed breaks the pipe") {
-  csp_test::on_seeds(100, [] {
+  csp_test::on_seeds(2000, [] {
     auto [client, server] = connected("10.0.0.1");
     server.close();
     testing::check(read_all(client).empty(), "the end");
@@ -308,7 +308,7 @@ TEST_CASE("simulated streams: writing to who has closed breaks the pipe") {
 }
 
 TEST_CASE("simulated streams: close wakes who waits") {
-  csp_test::on_seeds(200, [] {
+  csp_test::on_seeds(2000, [] {
     auto [client, server] = connected("10.0.0.1");
     auto waiting = listener::bind(at("10.0.0.1", 0)).value();
     csp::wait_group all;
@@ -326,7 +326,7 @@ TEST_CASE("simulated streams: close wakes who waits") {
 }
 
 TEST_CASE("simulated streams: a cancelled wait ends") {
-  csp_test::on_seeds(100, [] {
+  csp_test::on_seeds(2000, [] {
     auto [client, server] = connected("10.0.0.1");
     bool canceled = false;
     auto reader = csp::spawn([&, &client = client] {
@@ -382,7 +382,7 @@ TEST_CASE("simulated streams: of several addresses the reachable one wins") {
 }
 
 TEST_CASE("simulated streams: unix paths") {
-  csp_test::on_seeds(200, [] {
+  csp_test::on_seeds(2000, [] {
     const auto path = address::unix_path("/run/simulated.sock").value();
     auto server = listener::bind(path).value();
     testing::check(listener::bind(path).error() == std::errc::address_in_use, "taken");
@@ -404,7 +404,7 @@ TEST_CASE("simulated streams: unix paths") {
 }
 
 TEST_CASE("simulated streams: a listener that goes resets those it has not accepted") {
-  csp_test::on_seeds(100, [] {
+  csp_test::on_seeds(2000, [] {
     auto server = listener::bind(at("10.0.0.1", 80)).value();
     auto client = csp::net::connect(server.local()).value();
     csp::sleep_for(1s);

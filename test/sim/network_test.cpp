@@ -81,10 +81,10 @@ TEST_CASE("simulated network: a seed gives one trace, again and again") {
   CHECK(traces.size() == 4);
 }
 
-TEST_CASE("simulated network: many seeds") { csp_test::on_seeds(500, mixed_traffic); }
+TEST_CASE("simulated network: many seeds") { csp_test::on_seeds(2000, mixed_traffic); }
 
 TEST_CASE("simulated network: a task is on a host, and so are those that it spawns") {
-  csp_test::on_seeds(50, [] {
+  csp_test::on_seeds(2000, [] {
     auto server = listener::bind(at("10.0.0.1", 80)).value();
     const auto source = [&] {
       const auto client = csp::net::connect(server.local()).value();
@@ -209,7 +209,7 @@ TEST_CASE("simulated network: misuse") {
 }
 
 TEST_CASE("simulated network: readiness of its sockets as arms of a select") {
-  csp_test::on_seeds(100, [] {
+  csp_test::on_seeds(2000, [] {
     auto receiver = udp::bind(at("10.0.0.1", 53)).value();
     auto sender = udp::connect(receiver.local()).value();
     const int fd = receiver.native_handle();
