@@ -46,7 +46,7 @@ stack_memory heap_stacks::allocate(std::size_t size) {
 }
 
 void heap_stacks::deallocate(stack_memory memory) noexcept {
-  ::operator delete(memory.base, memory.size, std::align_val_t(alignment));
+  ::operator delete(memory.base, std::align_val_t(alignment));
 }
 
 buffer_stacks::buffer_stacks(std::span<std::byte> buffer, std::size_t each) : each_(each / alignment * alignment) {

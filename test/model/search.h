@@ -94,7 +94,6 @@ class search {
   std::vector<event> events_;
   std::array<past, most_threads> pasts_{};
   std::vector<history> touched_;
-  unsigned variables_ = 0;
   thread_set asleep_ = 0;
   std::array<footprint, most_threads> pending_{};
   unsigned last_ = 0;

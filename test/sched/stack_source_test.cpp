@@ -29,6 +29,7 @@ csp::options with(unsigned processors) {
 // Counts what goes through it.
 template <class Inner>
 struct counted {
+  explicit counted(Inner& counts) : inner(counts) {}
   Inner& inner;
   std::atomic<std::size_t> given{0};
   std::atomic<std::size_t> taken_back{0};
@@ -42,8 +43,6 @@ struct counted {
     taken_back.fetch_add(1);
   }
 };
-template <class Inner>
-counted(Inner&) -> counted<Inner>;
 
 static_assert(csp::stack_allocator<csp::mapped_stacks>);
 static_assert(csp::stack_allocator<csp::heap_stacks>);
