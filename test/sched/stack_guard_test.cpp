@@ -69,6 +69,7 @@ void run_crowd(int tasks) {
 __attribute__((noinline)) int descend(std::uintptr_t top, std::size_t bytes) {
   volatile char frame[256];
   frame[0] = 1;
+  asm volatile("" : : "r"(frame) : "memory");
   if (top - reinterpret_cast<std::uintptr_t>(&frame[0]) >= bytes) {
     return frame[0];
   }
@@ -82,6 +83,7 @@ __attribute__((noinline)) int use_large_frame() {
   volatile char frame[200 * 1024];
   frame[0] = 1;
   frame[sizeof frame - 1] = 1;
+  asm volatile("" : : "r"(frame) : "memory");  // nobody may find that the frame is not needed
   return frame[0] + frame[sizeof frame - 1];
 }
 
