@@ -33,10 +33,12 @@ class stack_source {
  public:
   constexpr stack_source() noexcept = default;
   // Not for a stack_source, whose functions look like an allocator's: a copy of it refers to what it refers to.
+  // NOLINTBEGIN(google-explicit-constructor): a reference
   template <stack_allocator Allocator>
   requires(!std::same_as<std::remove_cv_t<Allocator>, stack_source>) constexpr stack_source(
-      Allocator& allocator) noexcept  // NOLINT(google-explicit-constructor)
+      Allocator& allocator) noexcept
       : object_(&allocator), functions_(&functions_of<Allocator>) {}
+  // NOLINTEND(google-explicit-constructor)
 
   /// The scheduler's own pool, also where the scheduler was given another source.
   [[nodiscard]] static constexpr stack_source pooled() noexcept {

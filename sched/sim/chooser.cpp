@@ -72,6 +72,9 @@ std::uint32_t chooser::note(std::uint32_t value) {
 }
 
 std::uint32_t chooser::replay(std::uint32_t count) {
+  if (!replaying()) {
+    return 0;
+  }
   const std::vector<schedule::entry>& entries = replayed_->entries;
   if (next_entry_ == entries.size() || entries[next_entry_].at != choices_) {
     return 0;
