@@ -112,9 +112,10 @@ void place::to_native(sockaddr* name, socklen_t* length) const noexcept {
 
 std::string place::text() const {
   if (family == AF_UNIX) {
-    return path.empty() ? "unix" : path.front() == '\0' ? "@" + path.substr(1) : path;
+    return path.empty() ? "unix" : path.front() == '\0' ? std::string("@").append(path, 1) : path;
   }
-  return (address.is_ipv4() ? address.text() : "[" + address.text() + "]") + ":" + std::to_string(port);
+  return (address.is_ipv4() ? address.text() : std::string("[").append(address.text()).append("]")) + ":" +
+         std::to_string(port);
 }
 
 }  // namespace csp::inline v0::detail::sim

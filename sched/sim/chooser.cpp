@@ -19,7 +19,8 @@ constexpr std::uint32_t most_passes = shortest_horizon << (horizons - 1);
 std::string schedule::text() const {
   std::string result;
   for (const entry& each : entries) {
-    result += (result.empty() ? "" : ",") + std::to_string(each.at) + ":" + std::to_string(each.value);
+    result.append(result.empty() ? "" : ",").append(std::to_string(each.at));
+    result.append(":").append(std::to_string(each.value));
   }
   return result;
 }
