@@ -75,16 +75,25 @@ TEST_CASE("stacks: in steady state a spawn takes no page fault and no mmap", "[f
     csp::run(with(processors), [processors] {
       constexpr std::size_t tasks = 1'000;
       constexpr int waves = 50;
-      for (int i = 0; i < waves; ++i) {
-        burst(tasks);
+      csp::stack_figures before;
+      csp::stack_figures after;
+      long faults = 0;
+      // On a busy machine a second processor may come to work late, with pools that are empty yet.
+      for (int attempt = 0; attempt < 5; ++attempt) {
+        for (int i = 0; i < waves; ++i) {
+          burst(tasks);
+        }
+        before = csp::stack_statistics();
+        const long faults_before = page_faults();
+        for (int i = 0; i < waves; ++i) {
+          burst(tasks);
+        }
+        faults = page_faults() - faults_before;
+        after = csp::stack_statistics();
+        if (after.mappings_made == before.mappings_made) {
+          break;
+        }
       }
-      const csp::stack_figures before = csp::stack_statistics();
-      const long faults_before = page_faults();
-      for (int i = 0; i < waves; ++i) {
-        burst(tasks);
-      }
-      const long faults = page_faults() - faults_before;
-      const csp::stack_figures after = csp::stack_statistics();
       CAPTURE(processors, faults);
       CHECK(after.mappings_made == before.mappings_made);
       // In 50,000 spawns: some stacks more than ever before may be on their way between two processors' pools.
