@@ -44,7 +44,7 @@ bool idle_set::leave(idle_entry& entry) noexcept {
   return true;
 }
 
-processor* idle_set::take_to_wake() noexcept {
+processor* idle_set::take_to_wake(std::uint32_t skipped) noexcept {
   if (!needs_wake()) {
     return nullptr;
   }
@@ -61,9 +61,12 @@ processor* idle_set::take_to_wake() noexcept {
     // [ID2] seq_cst: the woken one counts as a searcher from here on, so other submitters leave it alone.
   } while (
       !word_.compare_exchange_weak(word, word - one_parked + 1, std::memory_order_seq_cst, std::memory_order_relaxed));
-  idle_entry& entry = *first_;
-  unlink(entry);
-  return entry.self;
+  idle_entry* entry = first_;
+  for (; skipped != 0 && entry->next != nullptr; --skipped) {
+    entry = entry->next;
+  }
+  unlink(*entry);
+  return entry->self;
 }
 
 void idle_set::unlink(idle_entry& entry) noexcept {

@@ -49,8 +49,9 @@ class idle_set {
   /// Takes a processor off the list; false when a waker took it first, and then it starts as a searcher.
   [[nodiscard]] bool leave(idle_entry& entry) noexcept;
 
-  /// Takes a parked processor to be woken as a searcher; null when somebody searches already or nobody is parked.
-  [[nodiscard]] processor* take_to_wake() noexcept;
+  /// Takes a parked processor to be woken as a searcher; null when somebody searches already or nobody is parked. It is
+  /// the one that parked last, but for `skipped` ones that a simulator passes over.
+  [[nodiscard]] processor* take_to_wake(std::uint32_t skipped = 0) noexcept;
 
   /// How often a processor has left the list. Unchanged between two looks: those that were parked slept throughout.
   [[nodiscard]] std::uint64_t departures() const noexcept { return departures_.load(std::memory_order_seq_cst); }

@@ -276,11 +276,6 @@ task* processor::take_pinned() noexcept {
   return inbox_.pop(&item, 1) != 0 ? item : nullptr;
 }
 
-void processor::forget_line() noexcept {
-  while (take_pinned() != nullptr || take_own(true) != nullptr || take_shared() != nullptr) {
-  }
-}
-
 task* processor::choose() noexcept {
   const bool chores = budget_.get() <= 0;
   if (chores) {
@@ -309,7 +304,7 @@ task* processor::choose() noexcept {
 }
 
 void processor::give_up_tasks() noexcept {
-  while (choose() != nullptr) {
+  while (take_pinned() != nullptr || take_own(true) != nullptr || take_shared() != nullptr) {
   }
   timers.clear();
 }
@@ -321,12 +316,8 @@ processor::step_result processor::step() noexcept {
     if (item == nullptr) {
       return step_result::idle;
     }
-  } else if (searching_) {
-    // Woken as a searcher, and there was something of our own.
-    searching_ = false;
-    if (core().idle.end_search()) {
-      core().wake_one();
-    }
+  } else {
+    quit_search();  // woken as a searcher, and there was something of our own
   }
   sanitizer::observe(item);
   if (item->context.resume_point.get() == nullptr) {
@@ -368,56 +359,6 @@ void processor::quit_search() noexcept {
 void processor::interleave() noexcept {
   if (current() != nullptr) {
     core().settings().simulated->interleave(*this);
-  }
-}
-
-bool processor::begin_sleep() noexcept {
-  scheduler_core& owner = core();
-  count.sleeps.add(1);
-  sleeping.set(true);
-  // Who leaves no searcher behind answers for what lies in the shared queues; see idle.h.
-  const bool everything = owner.idle.park(idle_, searching_);
-  searching_ = false;
-  // Pairs with the fences of submitters: they see us parked, or we see their task. Submitters in other processors use a
-  // light fence; when there are none (a spare's thread starts after it was counted), a plain one does.
-  if (owner.active() > 1 && owner.settings().own_threads) {
-    asymmetric_fence::heavy();
-  } else {
-    full_fence();
-  }
-  if (owner.halted() || work_in_sight(everything) || may_retire()) {
-    return false;
-  }
-  owner.note_idle();
-  return true;
-}
-
-void processor::end_sleep() noexcept {
-  sleeping.set(false);
-  // Taken off the list by a waker: then it counts us as a searcher.
-  searching_ = !core().idle.leave(idle_);
-  core().monitor().note_busy();
-}
-
-void processor::sleep() noexcept {
-  poller* source = nullptr;
-  if (begin_sleep()) {
-    const nanos start = core().now();
-    source = poller_in_use();
-    if (source != nullptr && source->try_claim()) {
-      static_cast<void>(parker_.park_in(*source, timers.earliest()));
-    } else {
-      source = nullptr;
-      static_cast<void>(parker_.park_until(timers.earliest()));
-    }
-    // What came soon would have been found by looking on; what came late was not worth the looking.
-    const bool soon = core().now() - start < longest_search;
-    search_time_ = soon ? longest_search : std::max(search_time_ / 2, shortest_search);
-  }
-  end_sleep();
-  if (source != nullptr) {
-    source->deliver(this);
-    source->release_claim(core().now());
   }
 }
 

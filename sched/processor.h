@@ -96,11 +96,10 @@ class CSP_API processor {
   void yield() noexcept;
   /// The task to run after the running one, from the own queue; null: the root must decide.
   [[nodiscard]] task* take_next() noexcept;
-  /// Takes all tasks out of line, for a simulator that has given them up. On this processor's thread, outside tasks.
-  void forget_line() noexcept;
   /// Whose stack was left last; for a simulator, after a step.
   [[nodiscard]] const task* last_left() const noexcept { return left_.get(); }
-  /// Forgets the tasks in line here and the timers: nobody will run them any more. For a simulator.
+  /// Forgets the tasks in line here, also in the scheduler's shared lists, and the timers: nobody will run them any
+  /// more. For a simulator; on this processor's thread, outside tasks.
   void give_up_tasks() noexcept;
   /// Puts a fresh task in line, and wakes somebody for it where that helps.
   void submit(task& fresh) noexcept;

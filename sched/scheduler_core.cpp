@@ -331,7 +331,9 @@ void scheduler_core::look_for_deadlock() noexcept {
 }
 
 void scheduler_core::wake_one() noexcept {
-  if (processor* const sleeper = idle.take_to_wake()) {
+  const bool chosen = settings_.simulated != nullptr && idle.needs_wake();
+  const std::uint32_t skipped = chosen ? settings_.simulated->choose_sleeper(idle.parked()) : 0;
+  if (processor* const sleeper = idle.take_to_wake(skipped)) {
     sleeper->wake();
   }
 }

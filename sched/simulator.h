@@ -4,6 +4,7 @@
 
 #include "sched/base/config.h"
 
+#include <cstdint>
 #include <string>
 
 namespace csp::inline v0::detail {
@@ -26,6 +27,9 @@ class CSP_API simulator {
 
   /// True when a processor that looks for its next task should prefer what was made ready last.
   [[nodiscard]] virtual bool prefers_newest() noexcept = 0;
+
+  /// Which of `parked` sleepers is woken, in [0, parked); 0 is the one that went to sleep last.
+  [[nodiscard]] virtual std::uint32_t choose_sleeper(std::uint32_t parked) noexcept = 0;
 
   /// Something has gone wrong that would end a program, or that a simulation refuses; the simulation ends. Any task.
   virtual void fail(std::string what) noexcept = 0;

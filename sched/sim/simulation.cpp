@@ -246,12 +246,6 @@ bool simulation::end_lock_waits(const task* spared) {
 }
 
 void simulation::give_up_tasks() {
-  // The processors serve other schedulers later, which must not run what is in line here.
-  for (unsigned at = 0; at < settings_.processors; ++at) {
-    set_this_processor(&core_.at(at));
-    core_.at(at).forget_line();
-  }
-  set_this_processor(nullptr);
   cell_arena::instance().for_each_live([this](task& subject, std::uint32_t) {
     if (subject.listed_core.get() == &core_) {
       subject.listed_core.set(nullptr);
@@ -261,7 +255,7 @@ void simulation::give_up_tasks() {
       }
     }
   });
-  // Those that could run are in line, and the next one who uses these processors would.
+  // The processors serve other schedulers later, which must not run what is in line here.
   for (unsigned at = 0; at < settings_.processors; ++at) {
     set_this_processor(&core_.at(at));
     core_.at(at).give_up_tasks();

@@ -48,6 +48,7 @@ class simulation final : public simulator, public clock_source {
   [[nodiscard]] nanos now() const noexcept override { return now_; }
   void interleave(processor& here) noexcept override;
   [[nodiscard]] bool prefers_newest() noexcept override { return !choices_.inverts(); }
+  [[nodiscard]] std::uint32_t choose_sleeper(std::uint32_t parked) noexcept override { return choices_.draw(parked); }
   void fail(std::string what) noexcept override;
   [[nodiscard]] std::string describe() const override { return settings_.name; }
 

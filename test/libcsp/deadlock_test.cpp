@@ -12,15 +12,10 @@
 using csp_test::check_in_child;
 using csp_test::child_result;
 using csp_test::in_child;
+using csp_test::with;
 using namespace std::chrono_literals;
 
 namespace {
-
-csp::options with(unsigned processors) {
-  csp::options result;
-  result.processors = processors;
-  return result;
-}
 
 csp::chan<void>* rescue = nullptr;
 

@@ -14,14 +14,9 @@
 
 using csp_test::child_result;
 using csp_test::in_child;
+using csp_test::with;
 
 namespace {
-
-csp::options with(unsigned processors) {
-  csp::options result;
-  result.processors = processors;
-  return result;
-}
 
 long lines(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }
 

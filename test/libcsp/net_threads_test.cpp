@@ -1,5 +1,6 @@
 // csp::net outside tasks, in several schedulers, and over their ends.
 #include "test/support/net.h"
+#include "test/support/topologies.h"
 
 #include <chrono>
 #include <string>
@@ -9,15 +10,10 @@ using namespace std::chrono_literals;
 using csp_test::expectations;
 using csp_test::footprint;
 using csp_test::tcp_line;
+using csp_test::with;
 namespace net = csp::net;
 
 namespace {
-
-csp::options with(unsigned processors) {
-  csp::options options;
-  options.processors = processors;
-  return options;
-}
 
 /// Serves one connection, and tells how it ended.
 std::error_code echo(net::stream& line) {

@@ -11,6 +11,7 @@
 
 using csp_test::expectations;
 using csp_test::on_each_topology;
+using csp_test::with;
 using namespace std::chrono_literals;
 
 namespace {
@@ -26,12 +27,6 @@ struct counted {
     }
   }
 };
-
-csp::options with(unsigned processors) {
-  csp::options result;
-  result.processors = processors;
-  return result;
-}
 
 }  // namespace
 

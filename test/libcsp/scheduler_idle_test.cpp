@@ -17,16 +17,11 @@
 #include <pthread.h>
 #include <unistd.h>
 
+using csp_test::with;
 using namespace std::chrono_literals;
 using steady = std::chrono::steady_clock;
 
 namespace {
-
-csp::options with(unsigned processors) {
-  csp::options result;
-  result.processors = processors;
-  return result;
-}
 
 // Context switches so far, voluntary and not, of each thread that serves tasks: the library's, and the one in csp::run.
 std::map<std::string, long> switches_of_ours() {

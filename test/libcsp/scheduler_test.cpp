@@ -7,17 +7,8 @@
 #include <thread>
 #include <vector>
 
+using csp_test::with;
 using namespace std::chrono_literals;
-
-namespace {
-
-csp::options with(unsigned processors) {
-  csp::options result;
-  result.processors = processors;
-  return result;
-}
-
-}  // namespace
 
 TEST_CASE("scheduler: starts, drains, stops, and starts again") {
   const auto before = csp_test::footprint::now();

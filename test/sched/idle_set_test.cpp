@@ -38,6 +38,24 @@ TEST_CASE("idle_set: at most half of the busy processors search") {
   CHECK(idle.end_search());
 }
 
+TEST_CASE("idle_set: a simulator may pass over those that parked last") {
+  for (std::uint32_t skipped = 0; skipped < 5; ++skipped) {
+    idle_set idle;
+    idle_entry sleeping[3];
+    for (std::size_t i = 0; i < 3; ++i) {
+      sleeping[i].self = fake_processor(i);
+      CHECK(idle.park(sleeping[i], false));
+    }
+    const std::size_t woken = skipped < 2 ? 2 - skipped : 0;
+    CHECK(idle.take_to_wake(skipped) == fake_processor(woken));
+    CHECK(idle.parked() == 2);
+    for (std::size_t i = 0; i < 3; ++i) {
+      CHECK(idle.leave(sleeping[i]) == (i != woken));
+    }
+    CHECK(idle.parked() == 0);
+  }
+}
+
 TEST_CASE("idle_set: a wake is due only when nobody searches and somebody is parked") {
   idle_set idle;
   idle_entry first;

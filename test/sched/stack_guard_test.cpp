@@ -17,17 +17,12 @@ using namespace csp::detail;
 using csp_test::check_in_child;
 using csp_test::child_result;
 using csp_test::in_child;
+using csp_test::with;
 
 namespace {
 
 std::size_t count_of(stack_guard_kind kind) {
   return stack_arena::instance().statistics().guards[static_cast<std::size_t>(kind)];
-}
-
-csp::options with(unsigned processors) {
-  csp::options result;
-  result.processors = processors;
-  return result;
 }
 
 bool sanitized() {

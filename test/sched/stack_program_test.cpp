@@ -13,16 +13,11 @@
 #include <string>
 #include <thread>
 
+using csp_test::with;
 using namespace std::chrono_literals;
 namespace sanitizer = csp::detail::sanitizer;
 
 namespace {
-
-csp::options with(unsigned processors) {
-  csp::options result;
-  result.processors = processors;
-  return result;
-}
 
 // Tasks that all live at once, each with a stack of its own.
 void burst(std::size_t tasks) {

@@ -19,14 +19,9 @@
 using namespace csp::detail;
 using csp_test::expectations;
 using csp_test::on_each_topology;
+using csp_test::with;
 
 namespace {
-
-csp::options with(unsigned processors) {
-  csp::options result;
-  result.processors = processors;
-  return result;
-}
 
 std::size_t status_kib(const std::string& key) {
   std::ifstream status("/proc/self/status");

@@ -17,14 +17,9 @@
 using csp_test::child_result;
 using csp_test::expectations;
 using csp_test::in_child;
+using csp_test::with;
 
 namespace {
-
-csp::options with(unsigned processors) {
-  csp::options result;
-  result.processors = processors;
-  return result;
-}
 
 // Counts what goes through it.
 template <class Inner>

@@ -13,14 +13,9 @@ using csp_test::expectations;
 using csp_test::footprint;
 using csp_test::ledger;
 using csp_test::token;
+using csp_test::with;
 
 namespace {
-
-csp::options with(unsigned processors) {
-  csp::options result;
-  result.processors = processors;
-  return result;
-}
 
 // Notes that a callable has run or was at least destroyed.
 class life {

@@ -18,6 +18,13 @@
 
 namespace csp_test {
 
+/// The usual options, but so many processors.
+inline csp::options with(unsigned processors) {
+  csp::options result;
+  result.processors = processors;
+  return result;
+}
+
 /// Runs `body(expect, processors)` as the main task of csp::run on 1, 2, 4 and 8 processors, and checks what is left
 /// after each.
 void on_each_topology(const std::function<void(expectations& expect, unsigned processors)>& body,
