@@ -30,12 +30,19 @@ struct task_options {
   /// Where its stack comes from (libcsp/stacks.h): any stack_allocator, which must outlive the task;
   /// stack_source::pooled() for the pool. Empty: the scheduler's choice.
   stack_source stacks{};
+  /// While the task waits for long (options::hibernate_after) the memory of its stack goes back to the kernel; only
+  /// what it needs is kept, and put back to the same addresses before it runs, which costs it some microseconds. For
+  /// tasks that mostly wait, by the hundred thousand. Pointers into its stack stay good: who follows one meanwhile
+  /// brings the stack back. But a system call of another thread that is given such a pointer fails with EFAULT. Where
+  /// the kernel cannot do it (csp::can_hibernate) the task has an ordinary stack. Not together with stacks or
+  /// measured_stack.
+  bool hibernates = false;
 };
 
 namespace detail {
 inline spawn_options spawn_options_of(const task_options& options, source_location site) noexcept {
   return {options.name,          options.stack_size,     options.pinned, site,
-          options.private_bytes, options.measured_stack, options.stacks};
+          options.private_bytes, options.measured_stack, options.stacks, options.hibernates};
 }
 }  // namespace detail
 
@@ -43,7 +50,8 @@ inline spawn_options spawn_options_of(const task_options& options, source_locati
 /// plain thread to the one in csp::run. An exception that leaves it, other than csp::canceled, ends the program.
 /// \throws std::bad_alloc when there is no memory for a task or its stack; nothing has started then
 /// \throws std::logic_error in a plain thread when no csp::run is at work
-/// \throws std::invalid_argument when stack_size is above 8 MiB, or private_bytes above a quarter of the stack
+/// \throws std::invalid_argument when stack_size is above 8 MiB, or private_bytes above a quarter of the stack,
+///         or it shall hibernate on a stack from elsewhere or a measured one
 /// \throws what a stack_allocator in the options throws
 /// Does not block. Any task or thread.
 template <class F>

@@ -1,6 +1,7 @@
 #include <libcsp/inspect.h>
 
 #include "sched/deadlock.h"
+#include "sched/hibernation.h"
 #include "sched/inspect.h"
 #include "sched/scheduler_core.h"
 #include "sched/stack_arena.h"
@@ -29,6 +30,13 @@ stack_figures stack_statistics() {
           sum.mappings_made,
           sum.mappings_ended};
 }
+
+hibernation_figures hibernation_statistics() {
+  const detail::hibernation_statistics seen = detail::hibernation::instance().statistics();
+  return {seen.in_use, seen.asleep, seen.saved_bytes, seen.mapped_bytes, seen.sleeps, seen.wakes, seen.touches};
+}
+
+bool can_hibernate() noexcept { return detail::hibernation::available(); }
 
 std::vector<stack_use> stack_use_by_site() {
   std::vector<stack_use> result;

@@ -43,6 +43,24 @@ struct stack_figures {
 /// Those figures. Any thread; takes a lock for each stack class.
 [[nodiscard]] CSP_API stack_figures stack_statistics();
 
+/// Figures of the stacks of tasks that hibernate (task_options::hibernates), of all schedulers.
+struct hibernation_figures {
+  std::size_t in_use = 0;        ///< tasks that have such a stack
+  std::size_t asleep = 0;        ///< those whose stack has no memory now
+  std::size_t saved_bytes = 0;   ///< what is kept for these instead
+  std::size_t mapped_bytes = 0;  ///< address space of all
+  std::uint64_t sleeps = 0;      ///< times that a stack was put to sleep
+  std::uint64_t wakes = 0;       ///< times that one was woken since its task ran on
+  std::uint64_t touches = 0;     ///< times that one was woken since somebody else touched it
+};
+
+/// Those figures. Any thread; a glance while something runs.
+[[nodiscard]] CSP_API hibernation_figures hibernation_statistics();
+
+/// True when the kernel has what task_options::hibernates needs: userfaultfd(2) for user faults, with write protection.
+/// Containers often forbid it. Any thread.
+[[nodiscard]] CSP_API bool can_hibernate() noexcept;
+
 /// How much of their stacks the tasks of one spawn site use, by a sample of those that had a stack of their own.
 struct stack_use {
   std::string file;

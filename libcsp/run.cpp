@@ -37,6 +37,10 @@ detail::core_settings checked(const options& wanted) {
     throw std::invalid_argument("csp: options::grace is negative");
   }
   result.grace = detail::to_nanos(wanted.grace);
+  if (wanted.hibernate_after.count() < 1) {
+    throw std::invalid_argument("csp: options::hibernate_after is less than a millisecond");
+  }
+  result.hibernate_after = detail::to_nanos(wanted.hibernate_after);
   result.abort_when_stuck = wanted.stuck == on_stuck::abort;
   result.seed = wanted.seed != 0 ? wanted.seed : static_cast<std::uint64_t>(detail::steady_now());
   result.clock = &detail::steady_source();

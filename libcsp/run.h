@@ -32,6 +32,9 @@ struct options {
   std::size_t stack_size = 0;
   /// How long stop() waits for cancelled tasks before it names those that have not ended.
   std::chrono::milliseconds grace{10'000};
+  /// How long a task with task_options::hibernates waits before its stack goes to sleep, at least; a millisecond or
+  /// more.
+  std::chrono::milliseconds hibernate_after{100};
   on_stuck stuck = on_stuck::wait;
   /// Seed of the scheduler's choices (victims of theft, ready arms of a select). 0: from the clock.
   std::uint64_t seed = 0;

@@ -38,6 +38,7 @@ void watcher::reset() {
   ticks_.set(0);
   period_ = shortest_period;
   quiet_looks_ = 0;
+  hibernator_.reset();
 }
 
 std::uint32_t watcher::ticks_now() const noexcept {
@@ -75,18 +76,20 @@ void watcher::watch_until(const atomic<bool>& done, nanos deadline) {
     if (now >= deadline) {
       return;
     }
-    if (may_doze()) {
+    bool dozing = may_doze();
+    if (dozing) {
       period_ = shortest_period;
       quiet_looks_ = 0;
       if (!done.load(std::memory_order_acquire)) {
-        // With idle stacks to age it wakes a few times more, then no longer.
-        parker_.park_until(std::min(deadline, stack_arena::instance().next_ageing()));
+        // With idle stacks to age, and waiting tasks to put to sleep, it wakes a few times more, then no longer.
+        parker_.park_until(std::min({deadline, stack_arena::instance().next_ageing(), hibernator_.due(now)}));
       }
+      dozing = dozing_.load(std::memory_order_relaxed);  // else a processor has gone to work
       dozing_.store(false, std::memory_order_relaxed);
     } else {
       parker_.park_until(std::min(deadline, add_saturating(now, period_)));
     }
-    look();
+    look(dozing);
   }
 }
 
@@ -137,10 +140,11 @@ void watcher::tell_of_futex_wait(const processor& subject, sample& seen, nanos n
                subject.index(), description);
 }
 
-void watcher::look() {
+void watcher::look(bool dozing) {
   const nanos now = steady_now();
   ticks_.set(ticks_now());
   stack_arena::instance().age(now);
+  hibernator_.work(now, dozing);
   bool attend = false;
   unsigned stuck = 0;
   const unsigned active = core_.active();

@@ -7,6 +7,7 @@
 #include "sched/base/clock.h"
 #include "sched/base/parker.h"
 #include "sched/base/relaxed.h"
+#include "sched/hibernator.h"
 
 #include <cstdint>
 #include <vector>
@@ -18,7 +19,7 @@ class processor;
 
 class watcher {
  public:
-  explicit watcher(scheduler_core& core) noexcept : core_(core) {}
+  explicit watcher(scheduler_core& core) noexcept : core_(core), hibernator_(core) {}
 
   /// Watches until `done` is set and wake() called, or `deadline` has passed. One thread at a time.
   void watch_until(const atomic<bool>& done, nanos deadline = never);
@@ -59,7 +60,8 @@ class watcher {
     nanos blocked_since = 0;      // when that was
   };
 
-  void look();
+  /// `dozing`: since the last look all was parked.
+  void look(bool dozing);
   /// True when the processor makes no progress while work waits; `attend`: an idle processor should help.
   [[nodiscard]] bool is_stuck(processor& subject, sample& seen, nanos now, bool& attend);
   /// Looks after the poller when nobody does; true when a sleeping processor should.
@@ -72,6 +74,7 @@ class watcher {
   void wake_from_doze() noexcept;
 
   scheduler_core& core_;
+  hibernator hibernator_;
   futex_parker parker_;
   atomic<bool> dozing_{false};
   relaxed<std::uint32_t> ticks_;

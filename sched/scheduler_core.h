@@ -37,6 +37,7 @@ struct core_settings {
   std::size_t stack_size = 0;  // of such a task
   stack_source stacks;
   nanos grace = 0;
+  nanos hibernate_after = never;  // for tasks whose stacks hibernate
   bool abort_when_stuck = false;
   std::uint64_t seed = 1;
   const clock_source* clock = nullptr;
@@ -53,10 +54,11 @@ struct spawn_options {
   std::size_t private_bytes = 0;
   bool measured_stack = false;
   stack_source stacks{};
+  bool hibernates = false;
 
   /// True when it gets the stack that the scheduler's tasks get.
   [[nodiscard]] bool usual_stack() const noexcept {
-    return stack_size == 0 && private_bytes == 0 && !measured_stack && stacks.empty();
+    return stack_size == 0 && private_bytes == 0 && !measured_stack && stacks.empty() && !hibernates;
   }
 };
 
@@ -204,7 +206,7 @@ class CSP_API scheduler_core {
   /// The class of a task that asks for something; throws std::invalid_argument.
   [[nodiscard]] unsigned choose_stack_class(const spawn_options& options) const;
   /// A stack from the source that the options, or the settings, name.
-  [[nodiscard]] stack_block* make_own_stack(const spawn_options& options) const;
+  [[nodiscard]] stack_block* make_own_stack(const spawn_options& options, unsigned stack_class) const;
 
   const std::uint32_t number_;
   core_settings settings_;

@@ -3,6 +3,7 @@
 #include "sched/base/fatal.h"
 #include "sched/base/tls.h"
 #include "sched/fork.h"
+#include "sched/hibernation.h"
 #include "sched/scheduler_core.h"
 #include "sched/stack_custom.h"
 #include "sched/stack_usage.h"
@@ -42,7 +43,12 @@ void check_private_bytes(const spawn_options& options, std::size_t stack) {
 unsigned scheduler_core::choose_stack_class(const spawn_options& options) const {
   const stack_source& source = options.stacks.empty() ? settings_.stacks : options.stacks;
   const std::size_t size = options.stack_size == 0 ? settings_.stack_size : options.stack_size;
-  if (source.is_custom()) {
+  if (options.hibernates && (options.measured_stack || options.stacks.is_custom())) {
+    throw std::invalid_argument(
+        "csp: a task that hibernates can have neither stacks from elsewhere nor a measured one");
+  }
+  const bool hibernates = options.hibernates && hibernation::available();
+  if (source.is_custom() && !hibernates) {
     check_private_bytes(options, size);
     return custom_stack_class;
   }
@@ -55,12 +61,14 @@ unsigned scheduler_core::choose_stack_class(const spawn_options& options) const 
                                                             options.site.file_name(), options.site.line(), *chosen)
                                                       : *chosen;
   check_private_bytes(options, stack_class_size(stack_class));
-  return stack_class;
+  return hibernates ? hibernating_stack_class : stack_class;
 }
 
-stack_block* scheduler_core::make_own_stack(const spawn_options& options) const {
-  return make_custom_stack(options.stacks.empty() ? settings_.stacks : options.stacks,
-                           options.stack_size == 0 ? settings_.stack_size : options.stack_size);
+stack_block* scheduler_core::make_own_stack(const spawn_options& options, unsigned stack_class) const {
+  const stack_source source = stack_class == hibernating_stack_class ? stack_source(hibernation::instance())
+                              : options.stacks.empty()               ? settings_.stacks
+                                                                     : options.stacks;
+  return make_custom_stack(source, options.stack_size == 0 ? settings_.stack_size : options.stack_size);
 }
 
 task& scheduler_core::allocate(const spawn_options& options) {
@@ -68,7 +76,7 @@ task& scheduler_core::allocate(const spawn_options& options) {
     return options.usual_stack() ? settings_.stack_class : choose_stack_class(options);
   };
   const auto own_stack = [&](unsigned stack_class) -> stack_block* {
-    return stack_class == custom_stack_class ? make_own_stack(options) : nullptr;
+    return stack_class >= custom_stack_class ? make_own_stack(options, stack_class) : nullptr;
   };
   processor* const here = this_processor();
   if (here != nullptr && &here->core() == this && here->current() != nullptr) [[likely]] {

@@ -40,7 +40,10 @@ inline constexpr unsigned largest_stack_batch = stack_batch(0);
 
 // Stands for a stack of the user's memory (stack_custom.h). Its batch is 0: no pool keeps any.
 inline constexpr unsigned custom_stack_class = 12;
+// Stands for a stack whose memory may go while its task waits (hibernation.h); else like a custom one.
+inline constexpr unsigned hibernating_stack_class = 13;
 static_assert(custom_stack_class > stack_class_count && stack_batch(custom_stack_class) == 0);
+static_assert(hibernating_stack_class > custom_stack_class && stack_batch(hibernating_stack_class) == 0);
 
 inline std::size_t memory_page_size() noexcept {
   static const std::size_t size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));

@@ -17,6 +17,8 @@
 #include <new>
 #include <string_view>
 
+#include "sched/hibernation.h"
+
 namespace csp::inline v0::detail {
 namespace {
 
@@ -162,6 +164,9 @@ void call_previous(int signal, siginfo_t* info, void* context) {
 }
 
 void on_fault(int signal, siginfo_t* info, void* context) {
+  if (signal == SIGBUS && info->si_code == BUS_ADRERR && hibernation::instance().on_fault(info->si_addr)) {
+    return;
+  }
   const int saved_errno = errno;
   if (const stack_block* block = exhausted_stack(*info, context)) {
     write_message(*block, "is exhausted");

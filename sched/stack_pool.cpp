@@ -10,7 +10,7 @@ namespace csp::inline v0::detail {
 
 // Each unused credit covers a stack in the magazine, or there is none. Takes the credit that the caller asked for.
 void stack_pool::fetch_credits(unsigned cls) {
-  if (cls == custom_stack_class) return;  // its memory is there already
+  if (cls >= custom_stack_class) return;  // its memory is there already
   magazine& m = magazines_[cls];
   const std::uint32_t batch = stack_batch(cls);
   if (arena_.try_reserve(cls, batch)) {
@@ -28,7 +28,7 @@ void stack_pool::fetch_credits(unsigned cls) {
 
 // Leaves at least a batch, so the magazine stays covered: it holds at most a batch.
 void stack_pool::spill_credits(unsigned cls) noexcept {
-  if (cls == custom_stack_class) {
+  if (cls >= custom_stack_class) {
     magazines_[cls].credits = 0;
     return;
   }
@@ -64,7 +64,7 @@ void stack_pool::give_back(unsigned cls, std::uint32_t count) noexcept {
 // The magazine is full: its colder half goes to the depot. Or no credit covers this stack: it goes there itself.
 void stack_pool::spill(stack_block* block) noexcept {
   const unsigned cls = block->class_index;
-  if (cls == custom_stack_class) {
+  if (cls >= custom_stack_class) {
     release_custom_stack(block);
     return;
   }

@@ -91,7 +91,7 @@ class stack_pool {
 
   stack_arena& arena_;
   std::uint32_t until_measured_ = takes_before_first;
-  std::array<magazine, custom_stack_class + 1> magazines_;
+  std::array<magazine, hibernating_stack_class + 1> magazines_;
 };
 
 }  // namespace csp::inline v0::detail

@@ -3,6 +3,7 @@
 #include "sched/base/fatal.h"
 #include "sched/base/tls.h"
 #include "sched/canceled.h"
+#include "sched/hibernation.h"
 #include "sched/join_state.h"
 #include "sched/scheduler_core.h"
 #include "sched/stack_usage.h"
@@ -181,6 +182,9 @@ task* run_tasks(processor*& here) noexcept {
 }  // namespace
 
 CSP_NO_TSAN void bind_stack(processor& here, task& fresh) noexcept {
+  if (fresh.stack_class == hibernating_stack_class && hibernation::instance().resume(fresh)) {
+    return;
+  }
   stack_block* const block = fresh.stack != nullptr ? fresh.stack : here.stacks.take(fresh.stack_class);
   fresh.stack = block;
   block->owner.store(&fresh, std::memory_order_relaxed);

@@ -7,8 +7,9 @@
 
 namespace csp::inline v0::detail {
 
-/// Gives an unstarted task a stack and its first context. Like a switch, unseen by ThreadSanitizer. It holds a credit,
-/// so this cannot fail. On the thread of `here`, by the one who is about to run it.
+/// Gives an unstarted task a stack and its first context, and one whose stack sleeps its stack back: whose resume_point
+/// is null. Like a switch, unseen by ThreadSanitizer. It holds a credit, so this cannot fail. On the thread of `here`,
+/// by the one who is about to run it.
 CSP_API CSP_NO_TSAN void bind_stack(processor& here, task& fresh) noexcept;
 
 /// The handle of a joinable task goes: destroys the result and recycles the cell where that is its part. Any thread.

@@ -9,15 +9,20 @@ bool waiter::cancel_wait() noexcept {
   // [W4] acquire: pairs with [W1] and [W3].
   std::uint64_t word = word_.load(std::memory_order_acquire);
   if ((word & phase_mask) == open) {
-    return cancellable_.get() && claim(word, wake_reason::canceled);
+    return cancellable_.get() && claim(word & ~frozen, wake_reason::canceled);
   }
   if ((word & phase_mask) != exclusive) {
     return false;
   }
   // From here until the flag falls the owner cannot leave its wait, so its node, queue and lock stay alive.
-  std::uint32_t nobody = 0;
-  if (!canceller_inside_.compare_exchange_strong(nobody, 1, std::memory_order_acquire, std::memory_order_relaxed)) {
-    return false;  // another canceller is at it
+  std::uint32_t nobody = outside;
+  while (!inside_.compare_exchange_strong(nobody, canceller_inside, std::memory_order_acquire,
+                                          std::memory_order_relaxed)) {
+    if (nobody == canceller_inside) {
+      return false;  // another canceller is at it
+    }
+    nobody = outside;  // a visitor leaves after some instructions
+    yield_thread();
   }
   // Pairs with the light fence in leave_exclusive().
   asymmetric_fence::heavy();
@@ -33,8 +38,24 @@ bool waiter::cancel_wait() noexcept {
     }
   }
   // release: pairs with the acquire in await_canceller(); our last look at the queue comes before.
-  canceller_inside_.store(0, std::memory_order_release);
+  inside_.store(outside, std::memory_order_release);
   return won;
+}
+
+bool waiter::claim_when_thawed(std::uint64_t ticket, wake_reason reason) noexcept {
+  for (;;) {
+    std::uint64_t word = ticket;
+    // acquire: pairs with [W1] and [W5]. release: as in claim().
+    if (word_.compare_exchange_strong(word, (ticket & ~phase_mask) + claimed, std::memory_order_acq_rel,
+                                      std::memory_order_relaxed)) {
+      outcome_ = reason;
+      return true;
+    }
+    if (word != (ticket | frozen)) {
+      return false;
+    }
+    yield_thread();  // its owner is frozen for some instructions, or for longer where their thread was preempted
+  }
 }
 
 bool waiter::force_wait() noexcept {
@@ -51,7 +72,7 @@ bool waiter::force_wait() noexcept {
 void waiter::await_canceller() noexcept {
   // acquire: pairs with the release in cancel_wait(). The canceller holds the flag for a few instructions; it may have
   // been preempted, hence the yield.
-  while (canceller_inside_.load(std::memory_order_acquire) != 0) {
+  while (inside_.load(std::memory_order_acquire) != outside) {
     yield_thread();
   }
 }

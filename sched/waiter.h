@@ -53,7 +53,7 @@ class waiter {
 
   /// The word that the next open wait will publish. Owner only.
   [[nodiscard]] std::uint64_t next_ticket() const noexcept {
-    return (word_.load(std::memory_order_relaxed) & ~phase_mask) + tag_step + open;
+    return (word_.load(std::memory_order_relaxed) & ~phase_mask) + tag_step + open;  // a running owner is not frozen
   }
 
   /// Makes an open wait decidable. The committer, holding every lock of the wait.
@@ -76,9 +76,10 @@ class waiter {
   /// Tries to decide an open wait; true for the one winner, who then must call make_ready. Any thread.
   [[nodiscard]] bool claim(std::uint64_t ticket, wake_reason reason) noexcept {
     // [W2] acquire: pairs with [W1]. release: pairs with the acquire of a loser, who learns nothing but the loss.
-    if (!word_.compare_exchange_strong(ticket, (ticket & ~phase_mask) + claimed, std::memory_order_acq_rel,
-                                       std::memory_order_relaxed)) {
-      return false;
+    std::uint64_t word = ticket;
+    if (!word_.compare_exchange_strong(word, (ticket & ~phase_mask) + claimed, std::memory_order_acq_rel,
+                                       std::memory_order_relaxed)) [[unlikely]] {
+      return word == (ticket | frozen) && claim_when_thawed(ticket, reason);
     }
     outcome_ = reason;
     return true;
@@ -104,7 +105,7 @@ class waiter {
     // Pairs with the heavy fence in cancel_wait(): the canceller sees an idle word, or is seen here.
     asymmetric_fence::light();
     // acquire: pairs with the release in cancel_wait(). Its look at our node came before we leave the node's frame.
-    if (canceller_inside_.load(std::memory_order_acquire) != 0) [[unlikely]] {
+    if (inside_.load(std::memory_order_acquire) != outside) [[unlikely]] {
       await_canceller();
     }
   }
@@ -117,13 +118,61 @@ class waiter {
   /// it did, and then the caller must make the owner ready. For a simulator, whose one thread runs nobody meanwhile.
   [[nodiscard]] CSP_API bool force_wait() noexcept;
 
+  /// For who changes a waiting owner without ending its wait, in three steps, so that one fence serves many: enter(); a
+  /// heavy fence; while_frozen(); leave(). Keeps the owner in its exclusive wait until leave(), as a canceller does;
+  /// cancellers wait meanwhile. False when somebody else is inside: then nothing is to be left. Any thread.
+  [[nodiscard]] bool enter() noexcept {
+    std::uint32_t nobody = outside;
+    // acquire: pairs with the release of whoever was inside before.
+    return inside_.compare_exchange_strong(nobody, visitor_inside, std::memory_order_acquire,
+                                           std::memory_order_relaxed);
+  }
+  void leave() noexcept {
+    // release: pairs with the acquire in await_canceller().
+    inside_.store(outside, std::memory_order_release);
+  }
+  /// Calls act() while the owner is fully parked in a wait that nobody has decided; nobody can, until it returns. False
+  /// when it is in no such wait, or in one that can only be ended by its partner. `act` takes no lock and does not
+  /// wait. Between enter() and leave().
+  template <class Function>
+  [[nodiscard]] bool while_frozen(Function act) noexcept {
+    // [W4] acquire: pairs with [W1] and [W3].
+    std::uint64_t word = word_.load(std::memory_order_acquire);
+    if ((word & phase_mask) == open) {
+      // relaxed: it is still the word that was read above. A rival's claim fails from now on, and it tries again.
+      if (!word_.compare_exchange_strong(word, word | frozen, std::memory_order_relaxed, std::memory_order_relaxed)) {
+        return false;
+      }
+      act();
+      // [W5] release: pairs with [W2]; the winner, and whoever runs the owner then, sees what act() did.
+      word_.store(word, std::memory_order_release);
+      return true;
+    }
+    if ((word & phase_mask) != exclusive) {
+      return false;
+    }
+    const spinlock_guard guard(*lock_.get());
+    if (!node_.get()->linked) {
+      return false;
+    }
+    act();
+    return true;
+  }
+
  private:
   static constexpr std::uint64_t idle = 0;       // runs, or waits and cannot be cancelled
   static constexpr std::uint64_t open = 1;       // waits; a compare-and-swap decides
   static constexpr std::uint64_t claimed = 2;    // an open wait that somebody has won
   static constexpr std::uint64_t exclusive = 3;  // waits; the lock of its one queue decides
   static constexpr std::uint64_t phase_mask = 3;
-  static constexpr std::uint64_t tag_step = 4;
+  static constexpr std::uint64_t frozen = 4;  // added to an open wait that cannot be decided for some instructions
+  static constexpr std::uint64_t tag_step = 8;
+
+  static constexpr std::uint32_t outside = 0;
+  static constexpr std::uint32_t canceller_inside = 1;
+  static constexpr std::uint32_t visitor_inside = 2;
+
+  CSP_API CSP_NOINLINE bool claim_when_thawed(std::uint64_t ticket, wake_reason reason) noexcept;
 
   CSP_API CSP_NOINLINE void await_canceller() noexcept;
 
@@ -131,7 +180,7 @@ class waiter {
   relaxed<wait_node*> node_;
   relaxed<wait_queue*> queue_;
   relaxed<spinlock*> lock_;
-  atomic<std::uint32_t> canceller_inside_{0};
+  atomic<std::uint32_t> inside_{outside};
   wake_reason outcome_ = wake_reason::none;
   relaxed<bool> cancellable_;  // of the present open wait
   const kind kind_;

@@ -32,19 +32,20 @@ void send(meeting& place) {
   }
 }
 
-enum rival : unsigned { sender = 1, timer_thief = 2, canceller = 4, far_deadline = 8, root = 16 };
+enum rival : unsigned { sender = 1, timer_thief = 2, canceller = 4, far_deadline = 8, root = 16, visitor = 32 };
 
 // The task waits once, with a deadline where a timer is among the rivals (or with one that nobody looks at); with a
 // root, its commit goes on while it returns. When the sender has come the place of the meeting dies, as a channel may.
 template <unsigned Rivals>
 struct wait_with {
   static constexpr unsigned threads = 1 + ((Rivals & sender) != 0) + ((Rivals & timer_thief) != 0) +
-                                      ((Rivals & canceller) != 0) + ((Rivals & root) != 0);
+                                      ((Rivals & canceller) != 0) + ((Rivals & root) != 0) + ((Rivals & visitor) != 0);
 
   model::lone_task waiting;
   alignas(meeting) std::byte memory[sizeof(meeting)];
   meeting& place = *::new (static_cast<void*>(memory)) meeting;
   bool gone = false;
+  model::plain<int> owned;  // by the task, but while it is frozen
 
   void run(unsigned thread) {
     if (thread == 0) {
@@ -59,7 +60,7 @@ struct wait_with {
       return;
     }
     unsigned role = 0;
-    for (const unsigned each : {sender, timer_thief, canceller, root}) {
+    for (const unsigned each : {sender, timer_thief, canceller, root, visitor}) {
       if ((Rivals & each) != 0 && thread-- == 1) {
         role = each;
       }
@@ -70,13 +71,26 @@ struct wait_with {
       static_cast<void>(waiting.here.timers.fire_due(deadline, 1));
     } else if (role == canceller) {
       cancel(waiting.self, 1);
+    } else if (role == visitor) {
+      visit();
     } else {
       waiting.be_root();
     }
   }
 
+  // As hibernation does: changes what is the task's own while it waits, and nobody notices.
+  void visit() {
+    if (!waiting.self.enter()) {
+      return;
+    }
+    asymmetric_fence::heavy();
+    static_cast<void>(waiting.self.while_frozen([this]() noexcept { owned.set(owned.get() + 1); }));
+    waiting.self.leave();
+  }
+
   void wait() {
     wait_node node;
+    owned.set(1);
     place.lock.lock();
     if (place.offered) {
       place.lock.unlock();
@@ -86,6 +100,7 @@ struct wait_with {
     const nanos until = (Rivals & (timer_thief | far_deadline)) != 0 ? deadline : never;
     const wake_reason reason = wait_in_queue_locked(place.queue, place.lock, node, wait_kind::receive, until);
     model::check(!node.linked, "the node is still in the queue");
+    model::check(owned.get() == 1 || (owned.get() == 2 && (Rivals & visitor) != 0), "changed while it runs");
     switch (reason) {
       case wake_reason::first_case:
         receive();
@@ -121,6 +136,11 @@ using open_cancel = wait_with<canceller | far_deadline>;
 using beside_root = wait_with<sender | far_deadline | root>;
 using cancelled = wait_with<canceller>;
 using timed_cancel = wait_with<timer_thief | canceller>;
+
+using visited = wait_with<sender | visitor>;
+using visited_timed = wait_with<sender | far_deadline | visitor>;
+using visited_cancelled = wait_with<canceller | visitor>;
+using visited_open_cancelled = wait_with<canceller | far_deadline | visitor>;
 
 // Two cancellers of one wait, and a task that waits again: a late canceller of the first wait must not end the second.
 struct two_waits {
@@ -215,6 +235,24 @@ TEST_CASE("waiter: a wait with a deadline ends once") {
   CHECK(model::passes<two_waits>("waiter: open, twice, sender and timer"));
 }
 
+TEST_CASE("waiter: a wait that is frozen for a moment ends once") {
+  CHECK(model::passes<visited>("waiter: exclusive, sender and visitor"));
+  CHECK(model::passes<visited_timed>("waiter: open, sender and visitor"));
+  CHECK(model::passes<visited_cancelled>("waiter: exclusive, canceller and visitor"));
+  CHECK(model::passes<visited_open_cancelled>("waiter: open, canceller and visitor"));
+}
+
+TEST_CASE("waiter: mutants of freezing are caught") {
+  using model::mistake;
+  constexpr const char* header = "sched/waiter.h";
+  CHECK(model::catches<visited_timed>("waiter",
+                                      {header, "word_.store(word, std::memory_order_release);", mistake::relax}));
+  CHECK(model::catches<visited_timed>("waiter",
+                                      {header, "word_.compare_exchange_strong(word, word | frozen", mistake::tear}));
+  CHECK(model::catches<visited>("waiter",
+                                {header, "inside_.store(outside, std::memory_order_release);", mistake::relax}));
+}
+
 TEST_CASE("waiter: mutants of an exclusive wait are caught") {
   using model::mistake;
   constexpr const char* header = "sched/waiter.h";
@@ -224,15 +262,15 @@ TEST_CASE("waiter: mutants of an exclusive wait are caught") {
   CHECK(model::catches<exclusive>(
       "waiter", {header, "word_.store(word_.load(std::memory_order_relaxed) & ~phase_mask", mistake::delay}));
   CHECK(model::catches<exclusive>("waiter", {header, "asymmetric_fence::light();", mistake::relax}));
-  CHECK(model::catches<exclusive>(
-      "waiter", {header, "if (canceller_inside_.load(std::memory_order_acquire) != 0)", mistake::relax}));
+  CHECK(model::catches<exclusive>("waiter",
+                                  {header, "if (inside_.load(std::memory_order_acquire) != outside)", mistake::relax}));
   CHECK(model::catches<exclusive>("waiter", {source, "asymmetric_fence::heavy();", mistake::relax}));
   CHECK(model::catches<two_exclusive>(
       "waiter", {source, "if ((word_.load(std::memory_order_acquire) & phase_mask) == exclusive)", mistake::relax}));
   CHECK(model::catches<exclusive>("waiter",
-                                  {source, "canceller_inside_.store(0, std::memory_order_release);", mistake::relax}));
+                                  {source, "inside_.store(outside, std::memory_order_release);", mistake::relax}));
   CHECK(model::catches<exclusive>(
-      "waiter", {source, "while (canceller_inside_.load(std::memory_order_acquire) != 0)", mistake::relax}));
+      "waiter", {source, "while (inside_.load(std::memory_order_acquire) != outside)", mistake::relax}));
   CHECK(model::catches<cancelled>("waiter", {"sched/park.cpp", "asymmetric_fence::light();", mistake::relax, 1}));
   CHECK(model::catches<cancelled>("waiter", {"sched/task.cpp", "asymmetric_fence::heavy();", mistake::relax}));
 }
@@ -244,7 +282,7 @@ TEST_CASE("waiter: mutants of an open wait are caught") {
                                     {header, "word_.store(ticket, std::memory_order_release);", mistake::relax}));
   CHECK(model::catches<beside_root>("waiter",
                                     {header, "word_.store(ticket, std::memory_order_release);", mistake::omit}));
-  CHECK(model::catches<timed>("waiter", {header, "word_.compare_exchange_strong(ticket", mistake::tear}));
+  CHECK(model::catches<timed>("waiter", {header, "word_.compare_exchange_strong(word, (ticket", mistake::tear}));
   CHECK(model::catches<open_cancel>("waiter", {"sched/park.cpp", "asymmetric_fence::light();", mistake::relax, 2}));
   CHECK(model::catches<open_cancel>("waiter", {"sched/task.cpp", "asymmetric_fence::heavy();", mistake::relax}));
   CHECK(model::catches<beside_root>(
