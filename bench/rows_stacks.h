@@ -3,6 +3,8 @@
 
 #include <libcsp/csp.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
@@ -79,10 +81,20 @@ void burst_row(measurement& m) {
   });
 }
 
-// What tasks waiting in a receive cost, as parked_memory, on stacks of this size.
-template <std::int64_t Tasks, std::size_t StackSize>
+// What tasks waiting in a receive cost, as parked_memory, on stacks of this size; and how long it takes to wake all of
+// them and run them to their end, for each. With `Hibernates` they are asleep by then; so that there are never many more
+// awake than asleep, they are spawned no faster than that. Each has numbers on its stack that have to be right after.
+template <std::int64_t Tasks, std::size_t StackSize, bool Hibernates = false>
 void parked_stacks_row(measurement& m) {
+  constexpr std::int64_t most_awake = 100'000;
+  constexpr std::uint64_t mixer = 0x9E3779B97F4A7C15;
   const std::int64_t tasks = m.scaled(Tasks);
+  std::atomic<std::int64_t> intact{0};
+  if (Hibernates && !csp::can_hibernate()) {
+    m.fail("the kernel does not grant userfaultfd");
+    return;
+  }
+  const auto asleep = [] { return static_cast<std::int64_t>(csp::hibernation_statistics().asleep); };
   libcsp_peer::run(m, [&] {
     const csp::chan<void> gate;
     csp::wait_group came(static_cast<unsigned>(tasks));
@@ -90,22 +102,36 @@ void parked_stacks_row(measurement& m) {
     m.start();
     const std::int64_t before = resident_kb();
     for (std::int64_t t = 0; t < tasks; ++t) {
-      csp::go({.stack_size = StackSize}, [&came, &ended, gate] {
+      csp::go({.stack_size = StackSize, .hibernates = Hibernates}, [&came, &ended, &intact, gate, t] {
+        volatile std::uint64_t mine[4];
+        for (std::uint64_t i = 0; i < 4; ++i) mine[i] = static_cast<std::uint64_t>(t + 1) * mixer + i;
         came.done();
         static_cast<void>(gate.recv());
+        bool same = true;
+        for (std::uint64_t i = 0; i < 4; ++i) same &= mine[i] == static_cast<std::uint64_t>(t + 1) * mixer + i;
+        intact.fetch_add(same ? 1 : 0, std::memory_order_relaxed);
         ended.done();
       });
+      if (Hibernates && t % most_awake == most_awake - 1) {
+        while (asleep() < t - most_awake) csp::sleep_for(std::chrono::milliseconds(1));
+      }
     }
     came.wait();
+    while (Hibernates && asleep() < tasks) csp::sleep_for(std::chrono::milliseconds(1));
     m.note("bytes_per_task", static_cast<double>(resident_kb() - before) * 1024 / static_cast<double>(tasks));
+    const auto woken = std::chrono::steady_clock::now();
     gate.close();
     ended.wait();
+    m.note("wake_ns", std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - woken).count() /
+                          static_cast<double>(tasks));
     m.stop(tasks);
   });
+  m.expect("tasks with their numbers", intact.load(), tasks);
 }
 
 inline std::vector<row> stack_rows() {
   constexpr std::size_t small = 16 * 1024;
+  constexpr std::size_t smallest = 8 * 1024;
   return {{"ring64_coloured", 1, ring_coloured},
           {"ring64_not_coloured", 1, ring_not_coloured},
           {"burst_fresh", 1, burst_row<0, false>},
@@ -114,7 +140,11 @@ inline std::vector<row> stack_rows() {
           {"burst_warm_16k", 1, burst_row<small, true>},
           {"parked_10k_16k", 1, parked_stacks_row<10'000, small>},
           {"parked_100k_16k", 1, parked_stacks_row<100'000, small>},
-          {"parked_1m_16k", 1, parked_stacks_row<1'000'000, small>}};
+          {"parked_1m_16k", 1, parked_stacks_row<1'000'000, small>},
+          {"hibernated_10k", 1, parked_stacks_row<10'000, smallest, true>},
+          {"hibernated_100k", 1, parked_stacks_row<100'000, smallest, true>},
+          {"hibernated_1m", 1, parked_stacks_row<1'000'000, smallest, true>},
+          {"hibernated_10m", 1, parked_stacks_row<10'000'000, smallest, true>}};
 }
 
 }  // namespace bench

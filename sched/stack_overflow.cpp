@@ -17,6 +17,7 @@
 #include <new>
 #include <string_view>
 
+#include "sched/base/sanitizer.h"
 #include "sched/hibernation.h"
 
 namespace csp::inline v0::detail {
@@ -163,10 +164,15 @@ void call_previous(int signal, siginfo_t* info, void* context) {
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
+// True when somebody has touched a stack that hibernates: it is back. For ThreadSanitizer unseen, since all tasks of a
+// thread use its alternate stack one after another.
+CSP_NO_TSAN bool wakes_stack(int signal, const siginfo_t& info) noexcept {
+  const sanitizer::unseen frames;
+  return signal == SIGBUS && info.si_code == BUS_ADRERR && hibernation::instance().on_fault(info.si_addr);
+}
+
 void on_fault(int signal, siginfo_t* info, void* context) {
-  if (signal == SIGBUS && info->si_code == BUS_ADRERR && hibernation::instance().on_fault(info->si_addr)) {
-    return;
-  }
+  if (wakes_stack(signal, *info)) return;
   const int saved_errno = errno;
   if (const stack_block* block = exhausted_stack(*info, context)) {
     write_message(*block, "is exhausted");
