@@ -19,8 +19,23 @@ def theme_of(row):
     return max(fits)[1] if fits else None
 
 
+# Rows about tasks that wait: the kind of stack, and how many tasks.
+PARKED = {
+    "parked_10k": ("", 10_000),
+    "parked_memory": ("", 100_000),
+    "parked_1m": ("", 1_000_000),
+    "parked_10k_16k": (", 16 KiB stacks", 10_000),
+    "parked_100k_16k": (", 16 KiB stacks", 100_000),
+    "parked_1m_16k": (", 16 KiB stacks", 1_000_000),
+    "hibernated_10k": (", hibernating", 10_000),
+    "hibernated_100k": (", hibernating", 100_000),
+    "hibernated_1m": (", hibernating", 1_000_000),
+    "hibernated_10m": (", hibernating", 10_000_000),
+}
+
+
 def draw(lines, folder, base):
-    """Writes <theme>.svg for each theme that has ratios; returns their paths, none without matplotlib."""
+    """Writes <theme>.svg for each theme that has ratios, and memory.svg; returns their paths, none without matplotlib."""
     try:
         import matplotlib
     except ImportError:
@@ -56,7 +71,32 @@ def draw(lines, folder, base):
         paths.append(folder / f"{theme}.svg")
         figure.savefig(paths[-1], metadata={"Date": None})
         pyplot.close(figure)
-    return paths
+    return paths + draw_memory(lines, folder, pyplot)
+
+
+def draw_memory(lines, folder, pyplot):
+    """memory.svg: bytes for each waiting task, by how many there are."""
+    curves = {}
+    for line in lines:
+        if line["row"] in PARKED and line["figure"] == "bytes_per_task" and line["processors"] == 1 and "median" in line:
+            kind, tasks = PARKED[line["row"]]
+            curves.setdefault(line["peer"] + kind, []).append((tasks, line["median"]))
+    if not curves:
+        return []
+    figure, axis = pyplot.subplots(figsize=(6, 3.6), layout="constrained")
+    for curve, points in sorted(curves.items()):
+        axis.plot(*zip(*sorted(points)), marker="o", markersize=3, label=curve)
+    axis.set_xscale("log")
+    axis.set_yscale("log", base=2)
+    axis.yaxis.set_major_formatter(lambda size, _: f"{size:,.0f}")
+    axis.set_xlabel("tasks that wait")
+    axis.set_ylabel("bytes each, with page tables")
+    axis.grid(which="major", linewidth=0.3)
+    axis.legend()
+    path = folder / "memory.svg"
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
+    return [path]
 
 
 def name(row, figure):

@@ -38,11 +38,12 @@ FIGURES = {
     "parked_10k": ["bytes_per_task", "ns_per_op"],
     "parked_memory": ["bytes_per_task", "ns_per_op"],
     "parked_1m": ["bytes_per_task", "ns_per_op"],
-    "parked_10k_16k": ["bytes_per_task", "ns_per_op"],
-    "parked_100k_16k": ["bytes_per_task", "ns_per_op"],
-    "parked_1m_16k": ["bytes_per_task", "ns_per_op"],
     "idle": ["cpu_us_per_s", "context_switches"],
 } | dict.fromkeys(LIMITS, NET_FIGURES)
+for kind in ("parked_10k_16k", "parked_100k_16k", "parked_1m_16k"):
+    FIGURES[kind] = ["bytes_per_task", "ns_per_op", "wake_ns"]
+for count in ("10k", "100k", "1m", "10m"):
+    FIGURES["hibernated_" + count] = ["bytes_per_task", "ns_per_op", "wake_ns"]
 DEFAULT_FIGURES = ["ns_per_op"]
 SPEEDUP_ROWS = ["pipeline20us", "fanout_cpu", "matrix"]
 

@@ -82,8 +82,9 @@ void burst_row(measurement& m) {
 }
 
 // What tasks waiting in a receive cost, as parked_memory, on stacks of this size; and how long it takes to wake all of
-// them and run them to their end, for each. With `Hibernates` they are asleep by then; so that there are never many more
-// awake than asleep, they are spawned no faster than that. Each has numbers on its stack that have to be right after.
+// them and run them to their end, for each. With `Hibernates` they are asleep by then; so that there are never many
+// more awake than asleep, they are spawned no faster than that. Each has numbers on its stack that have to be right
+// after.
 template <std::int64_t Tasks, std::size_t StackSize, bool Hibernates = false>
 void parked_stacks_row(measurement& m) {
   constexpr std::int64_t most_awake = 100'000;

@@ -425,9 +425,12 @@ TEST_CASE("hibernation: an overflow is named, awake or woken") {
 
 TEST_CASE("hibernation: where the kernel refuses, tasks have ordinary stacks") {
   const child_result result = in_child([] {
-    const rlimit none{0, 0};
+    rlimit usual{};
+    check_in_child(::getrlimit(RLIMIT_NOFILE, &usual) == 0, "getrlimit");
+    const rlimit none{0, usual.rlim_max};
     check_in_child(::setrlimit(RLIMIT_NOFILE, &none) == 0, "setrlimit");
     check_in_child(!csp::can_hibernate(), "userfaultfd without file descriptors");
+    check_in_child(::setrlimit(RLIMIT_NOFILE, &usual) == 0, "setrlimit");
     const int value = csp::run(soon(), [] {
       csp::join_handle<int> task = csp::spawn(sleeper, [] {
         csp::sleep_for(20ms);
