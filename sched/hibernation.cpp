@@ -186,6 +186,7 @@ stack_memory hibernation::allocate(std::size_t size) {
 
 void hibernation::deallocate(stack_memory memory) noexcept {
   const place freed = find(memory.base);
+  require(freed.in != nullptr, "a stack was given back that does not hibernate");
   record& entry = freed.entry();
   entry.owner.store(nullptr, std::memory_order_relaxed);
   // A task that was given up may sleep. Its header was read before, so its stack is there by now, or just comes.
@@ -271,6 +272,7 @@ void hibernation::restore(place where) noexcept {
 
 bool hibernation::resume(task& next) noexcept {
   const place where = find(next.stack);
+  require(where.in != nullptr, "a task hibernates on a stack from elsewhere");
   record& entry = where.entry();
   for (;;) {
     // acquire: pairs with the release of whoever moved it, or made it resident.

@@ -23,14 +23,17 @@ constexpr std::uint64_t needed_calls =
 std::uint64_t address_of(const std::byte* place) noexcept { return reinterpret_cast<std::uintptr_t>(place); }
 
 int open_traps() noexcept {
-  const auto fd = static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY));
-  if (fd < 0) return -1;
+  const int saved_errno = errno;
+  auto fd = static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY));
   uffdio_api wanted = {};
   wanted.api = UFFD_API;
   wanted.features = UFFD_FEATURE_SIGBUS | UFFD_FEATURE_PAGEFAULT_FLAG_WP;
-  if (::ioctl(fd, UFFDIO_API, &wanted) == 0) return fd;
-  ::close(fd);
-  return -1;
+  if (fd >= 0 && ::ioctl(fd, UFFDIO_API, &wanted) != 0) {
+    ::close(fd);
+    fd = -1;
+  }
+  errno = saved_errno;
+  return fd;
 }
 
 bool change_protection(int fd, std::byte* begin, std::size_t bytes, std::uint64_t mode) noexcept {
@@ -47,11 +50,7 @@ bool change_protection(int fd, std::byte* begin, std::size_t bytes, std::uint64_
 
 }  // namespace
 
-page_trap::page_trap() noexcept {
-  const int saved_errno = errno;
-  fd_ = open_traps();
-  errno = saved_errno;
-}
+page_trap::page_trap() noexcept : fd_(open_traps()) {}
 
 page_trap& page_trap::instance() noexcept {
   static page_trap only;

@@ -38,7 +38,7 @@ class page_trap {
  private:
   page_trap() noexcept;
 
-  int fd_ = -1;
+  const int fd_;  // -1: not granted
 };
 
 }  // namespace csp::inline v0::detail
