@@ -178,6 +178,8 @@ class CSP_API processor {
   /// Counts that a task here met a lock in the hands of `rival`. Where it should go, if that happens all the time and
   /// there is a better place for it; else null. On this processor's thread.
   [[nodiscard]] processor* weigh_contention(std::uint32_t rival) noexcept;
+  /// The running task has to wait for what is in the hands of `rival`. On this processor's thread.
+  void note_wait_for_rival(std::uint32_t rival) noexcept;
   /// Moves the running task to another processor of its scheduler, from where this one does not take it back soon.
   void move_to(processor& other) noexcept;
 
@@ -258,13 +260,16 @@ class CSP_API processor {
 
   /// What this processor, as a thief, knows of a victim.
   struct observation {
-    std::uint64_t switches = 0;  // of the victim, when they were last seen to change
-    nanos since = 0;             // when that was
-    nanos gain = 0;              // how long a task taken from it keeps us busy, smoothed
-    nanos spared_until = 0;      // thefts did not pay: not before this time again
-    nanos spare_time = 0;        // how long that was the last time
-    nanos shunned_until = 0;     // its tasks and ours fought over a lock: not before this time
-    nanos shun_time = 0;         // how long that was the last time
+    std::uint64_t switches = 0;        // of the victim, when they were last seen to change
+    nanos since = 0;                   // when that was
+    nanos gain = 0;                    // how long a task taken from it keeps us busy, smoothed
+    nanos spared_until = 0;            // thefts did not pay: not before this time again
+    nanos spare_time = 0;              // how long that was the last time
+    nanos shunned_until = 0;           // its tasks and ours fought over a lock: not before this time
+    nanos shun_time = 0;               // how long that was the last time
+    std::uint32_t thefts_in_vain = 0;  // in a row: what was taken had to wait for its victim
+
+    void shun(nanos now) noexcept;
   };
   /// False while a theft from it is not worth a try.
   [[nodiscard]] static bool may_rob(const observation& seen, nanos now) noexcept;
