@@ -351,7 +351,7 @@ void processor::quit_search() noexcept {
   if (searching_) {
     searching_ = false;
     if (core().idle.end_search()) {
-      core().wake_one();
+      core().pass_on_search(*this);
     }
   }
 }

@@ -146,7 +146,7 @@ task* processor::search() noexcept {
     if (task* const item = search_once(now, worth_at)) {
       searching_ = false;
       if (owner.idle.end_search()) {
-        owner.wake_one();
+        owner.pass_on_search(*this);
       }
       return item;
     }
