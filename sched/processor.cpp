@@ -166,8 +166,13 @@ void processor::submit(task& fresh) noexcept {
     home->deliver(fresh);
     return;
   }
-  if (task* const displaced = local_.exchange_next(&fresh)) {
-    push_back(*displaced);
+  // Who is woken for this very task takes it from the ring at once, if we have not come to it before; from `next` it
+  // would have to wait until it is plain that we compute. The glance decides on the place only.
+  const bool wakes = core().idle.needs_wake();
+  if (!wakes || overflow_.size() != 0 || !ring_.push(&fresh)) [[likely]] {
+    if (task* const displaced = local_.exchange_next(&fresh)) {
+      push_back(*displaced);
+    }
   }
   core().notify_from_processor();
 }
