@@ -1,8 +1,6 @@
 #include <libcsp/sync.h>
 
 #include "sched/base/fatal.h"
-#include "sched/scheduler_core.h"
-#include "sched/simulator.h"
 #include "sched/wait_list.h"
 
 namespace csp::inline v0 {
@@ -12,86 +10,9 @@ using detail::nanos;
 using detail::never;
 using detail::wait_kind;
 using detail::wait_node;
-using detail::waiter;
 using detail::wake_reason;
 
-/// A waiter that has been woken in vain this often is handed the lock: bounded bypass, in the line of Go's starvation
-/// mode, without a clock.
-constexpr int wakes_in_vain = 4;
-
-/// What a mutex puts into a node's slot when the wake carries the ownership.
-char ownership_mark;
-
 }  // namespace
-
-// --- mutex
-// --------------------------------------------------------------------------------------------------------------
-
-void mutex::lock_slowly() {
-  if (detail::processor* const better = detail::weigh_contention(owner_place_)) {
-    lock_.unlock();
-    detail::this_processor()->move_to(*better);
-    lock_.lock();
-    if (owner_ == nullptr) {
-      take();
-      lock_.unlock();
-      return;
-    }
-  }
-  for (int vain = 0;; ++vain) {
-    // The spinlock is held and the mutex is not free.
-    wait_node node;
-    starving_ = starving_ || vain >= wakes_in_vain;
-    detail::exclusive_wait request{waiters_, lock_, node, wait_kind::mutex, false};
-    request.at_front = vain != 0;
-    const wake_reason reason = detail::wait_exclusive(request);
-    if (node.slot == &ownership_mark) {
-      return;
-    }
-    lock_.lock();
-    if (reason == wake_reason::canceled) [[unlikely]] {
-      // The end of a simulation that has failed: nobody gives the mutex back any more, and all who wait get it.
-      take();
-      lock_.unlock();
-      return;
-    }
-    woken_ = false;
-    if (owner_ == nullptr) {
-      take();
-      lock_.unlock();
-      return;
-    }
-  }
-}
-
-waiter* mutex::pass_on() noexcept {
-  if (starving_) {
-    wait_node* const node = waiters_.pop_winner();
-    starving_ = false;
-    owner_place_ = 0;  // who knows where it will run
-    node->slot = &ownership_mark;
-    owner_ = node->owner->is_task() ? static_cast<const void*>(static_cast<detail::task*>(node->owner))
-                                    : node->owner->thread_identity();
-    return node->owner;
-  }
-  owner_ = nullptr;
-  if (woken_) {
-    return nullptr;
-  }
-  woken_ = true;
-  return waiters_.pop_winner()->owner;
-}
-
-waiter* mutex::refuse_unlock() noexcept {
-  constexpr const char* text = "csp::mutex: unlocked by a task or thread that does not hold it";
-  const detail::processor* const here = detail::this_processor();
-  if (here == nullptr || !here->is_simulated()) {
-    detail::fatal(text);
-  }
-  lock_.unlock();
-  here->core().settings().simulated->fail(text);
-  return nullptr;
-}
 
 // --- condition_variable
 // -------------------------------------------------------------------------------------------------
@@ -106,7 +27,6 @@ std::cv_status condition_variable::wait_by(std::unique_lock<mutex>& lock, nanos 
   } held{outer, mutex::caller(detail::this_processor())};
   const auto release = [](void* argument) noexcept {
     const auto& [target, owner] = *static_cast<held_mutex*>(argument);
-    target.lock_.lock();
     return target.release(owner);
   };
   detail::cancellation_point();

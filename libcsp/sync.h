@@ -1,4 +1,5 @@
-// Locks and counters for tasks and plain threads alike. A task that waits leaves its thread to others.
+// Locks (the mutex itself is in libcsp/mutex.h) and counters for tasks and plain threads alike. A task that waits
+// leaves its thread to others.
 //
 // Each object may be destroyed as soon as all waits on it have returned: whoever woke them touches it no more. The
 // names and rules follow the C++ standard's [thread.mutex] and [thread.condition] and Go's sync package; the owner of a
@@ -7,9 +8,9 @@
 #pragma once
 
 #include <libcsp/go.h>
+#include <libcsp/mutex.h>
 
 #include "sched/base/clock.h"
-#include "sched/contention.h"
 #include "sched/park.h"
 #include "sched/wait_queue.h"
 
@@ -21,85 +22,6 @@
 #include <utility>
 
 namespace csp::inline v0 {
-
-/// A mutual exclusion lock, Lockable. Not recursive. Waiters are woken first come, first served; a running task may
-/// take a free lock before a woken waiter does, but no waiter is passed over more than a few times: then the lock is
-/// handed to it. lock() is not a cancellation point.
-class CSP_API mutex {
- public:
-  constexpr mutex() noexcept = default;
-  mutex(const mutex&) = delete;
-  mutex& operator=(const mutex&) = delete;
-
-  /// Waits until the lock is free and takes it. May throw std::bad_alloc in a plain thread's first wait.
-  void lock() {
-    detail::lock_shared(lock_, detail::this_processor());
-    if (owner_ != nullptr) [[unlikely]] {
-      lock_slowly();
-      return;
-    }
-    take();
-    lock_.unlock();
-  }
-  /// Takes the lock if it is free.
-  [[nodiscard]] bool try_lock() noexcept {
-    detail::scheduling_point();
-    const detail::spinlock_guard guard(lock_);
-    if (owner_ != nullptr) {
-      return false;
-    }
-    take();
-    return true;
-  }
-  /// Gives the lock back. By its owner.
-  void unlock() noexcept {
-    detail::processor* const here = detail::this_processor();
-    detail::lock_signed(lock_, here);
-    if (detail::waiter* const woken = release(caller(here))) [[unlikely]] {
-      detail::make_ready(*woken);
-    }
-  }
-
- private:
-  friend class condition_variable;
-
-  /// Who calls: the task, or something of the calling thread's own.
-  static CSP_ALWAYS_INLINE const void* caller(const detail::processor* here) noexcept {
-    return here != nullptr ? here->current() : __builtin_thread_pointer();
-  }
-  /// Makes the caller the owner of the free mutex. The spinlock is held.
-  CSP_ALWAYS_INLINE void take() noexcept {
-    const detail::processor* const here = detail::this_processor();
-    owner_ = caller(here);
-    owner_place_ = here != nullptr ? here->signature() : detail::spinlock::anonymous;
-  }
-  CSP_NOINLINE void lock_slowly();
-  /// With the spinlock held: ends the program; in a simulation releases it and ends the simulation. Returns null.
-  CSP_NOINLINE detail::waiter* refuse_unlock() noexcept;
-
-  /// With the spinlock held: gives the mutex back and releases the spinlock. Returns whom the caller must make ready.
-  [[nodiscard]] CSP_ALWAYS_INLINE detail::waiter* release(const void* by) noexcept {
-    if (owner_ != by) [[unlikely]] {
-      return refuse_unlock();
-    }
-    detail::waiter* woken = nullptr;
-    if (waiters_.empty()) [[likely]] {
-      owner_ = nullptr;
-    } else {
-      woken = pass_on();
-    }
-    lock_.unlock();
-    return woken;
-  }
-  CSP_NOINLINE detail::waiter* pass_on() noexcept;
-
-  detail::spinlock lock_{detail::lock_rank::mutex};
-  bool woken_ = false;     // a woken waiter has not tried yet: no other is woken. Guarded by lock_, as all below
-  bool starving_ = false;  // the first waiter has been passed over too often: the lock is handed to it
-  std::uint32_t owner_place_ = 0;  // the signature of the processor on which the owner took it
-  const void* owner_ = nullptr;
-  detail::wait_queue waiters_;
-};
 
 /// A condition variable for csp::mutex. Waits may not wake spuriously, but a loop or a predicate is still the right
 /// form. The waits are cancellation points and throw csp::canceled with the mutex locked again.

@@ -16,6 +16,8 @@ constexpr nanos longest_fight = 1'000'000;
 constexpr nanos least_interval = 350;
 /// Of the operations at least one in so many met the lock in other hands; else something else takes the time.
 constexpr std::uint64_t operations_a_meeting = 32;
+/// So many thefts in a row were in vain: their task soon had to wait for a lock that was held where it came from.
+constexpr std::uint32_t most_thefts_in_vain = 4;
 /// For how long nothing is taken from where the fighters are now, first and at the most: then a thief tries again, and
 /// if they still fight, that costs some 10 us.
 constexpr nanos first_shun_time = 160'000;
@@ -47,11 +49,27 @@ processor* processor::weigh_contention(std::uint32_t rival) noexcept {
     return nullptr;
   }
   const unsigned at = rival - first;
-  observation& seen = observed_[at];
-  const bool fresh = now - seen.shunned_until >= forgiven_after;
-  seen.shun_time = fresh ? first_shun_time : std::min(2 * seen.shun_time, longest_shun_time);
-  seen.shunned_until = now + seen.shun_time;
+  observed_[at].shun(now);
   return &owner.at(at);
+}
+
+void processor::observation::shun(nanos now) noexcept {
+  const bool fresh = now - shunned_until >= forgiven_after;
+  shun_time = fresh ? first_shun_time : std::min(2 * shun_time, longest_shun_time);
+  shunned_until = now + shun_time;
+}
+
+void processor::note_wait_for_rival(std::uint32_t rival) noexcept {
+  if (loot_ == 0 || core().at(robbed_).signature() != rival) {
+    return;
+  }
+  observation& seen = observed_[robbed_];
+  loot_ = 0;
+  seen.gain -= seen.gain / 8;
+  if (++seen.thefts_in_vain >= most_thefts_in_vain) {
+    seen.thefts_in_vain = 0;
+    seen.shun(core().now());
+  }
 }
 
 void processor::commit_moved(processor&, task* left, void* argument) noexcept {
@@ -65,6 +83,12 @@ processor* weigh_contention(std::uint32_t rival) noexcept {
   processor* const here = this_processor();
   const task* const self = here != nullptr ? here->current() : nullptr;
   return self != nullptr && self->home == nullptr ? here->weigh_contention(rival) : nullptr;
+}
+
+void note_wait_for_rival(std::uint32_t rival) noexcept {
+  if (processor* const here = this_processor()) {
+    here->note_wait_for_rival(rival);
+  }
 }
 
 void lock_contended(spinlock& lock, std::uint32_t rival) noexcept {

@@ -16,6 +16,10 @@ namespace csp::inline v0::detail {
 /// go, by processor::move_to(), if that happens all the time and there is a better place; else null. Any thread.
 [[nodiscard]] CSP_API processor* weigh_contention(std::uint32_t rival) noexcept;
 
+/// Notes that the running task has to wait for what is in the hands of `rival`: if it was stolen from there just now,
+/// that was in vain. Any thread.
+CSP_API void note_wait_for_rival(std::uint32_t rival) noexcept;
+
 /// Takes a lock that was not free; `rival` is what spinlock::try_lock_as() returned. May switch to other tasks. With a
 /// rival of 0 the lock was free and is held, and this is a simulation: others may come first.
 CSP_API CSP_NOINLINE void lock_contended(spinlock& lock, std::uint32_t rival) noexcept;

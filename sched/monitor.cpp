@@ -38,11 +38,20 @@ void watcher::reset() {
   ticks_.set(0);
   period_ = shortest_period;
   quiet_looks_ = 0;
+  last_doze_ = longest_period;
+  departures_ = 0;
   hibernator_.reset();
 }
 
 std::uint32_t watcher::ticks_now() const noexcept {
   return static_cast<std::uint32_t>((steady_now() - start_.get()) / millisecond);
+}
+
+bool watcher::expects_work() noexcept {
+  const std::uint64_t departures = core_.idle.departures();
+  const bool came = departures != departures_;
+  departures_ = departures;
+  return came && last_doze_ < longest_period;
 }
 
 bool watcher::may_doze() noexcept {
@@ -76,18 +85,21 @@ void watcher::watch_until(const atomic<bool>& done, nanos deadline) {
     if (now >= deadline) {
       return;
     }
-    bool dozing = may_doze();
+    bool dozing = !expects_work() && may_doze();
     if (dozing) {
       period_ = shortest_period;
       quiet_looks_ = 0;
       if (!done.load(std::memory_order_acquire)) {
         // With idle stacks to age, and waiting tasks to put to sleep, it wakes a few times more, then no longer.
         parker_.park_until(std::min({deadline, stack_arena::instance().next_ageing(), hibernator_.due(now)}));
+        last_doze_ = steady_now() - now;
       }
       dozing = dozing_.load(std::memory_order_relaxed);  // else a processor has gone to work
       dozing_.store(false, std::memory_order_relaxed);
     } else {
-      parker_.park_until(std::min(deadline, add_saturating(now, period_)));
+      // Where work comes again and again to processors that all sleep, who goes to work does not have to wake us.
+      const bool resting = core_.idle.parked() >= core_.in_service();
+      parker_.park_until(std::min(deadline, add_saturating(now, resting ? longest_period : period_)));
     }
     look(dozing);
   }

@@ -70,6 +70,8 @@ class watcher {
   /// since it waits for this very thread. Once for each such wait.
   void tell_of_futex_wait(const processor& subject, sample& seen, nanos now);
   void add_spares(unsigned stuck, nanos now);
+  /// True while the last doze was short and work has come since the last look: the next doze would be short as well.
+  [[nodiscard]] bool expects_work() noexcept;
   [[nodiscard]] bool may_doze() noexcept;
   void wake_from_doze() noexcept;
 
@@ -81,6 +83,8 @@ class watcher {
   std::vector<sample> samples_;
   relaxed<nanos> start_;  // read by all who ask for the ticks
   nanos period_ = 0;
+  nanos last_doze_ = 0;           // how long it was
+  std::uint64_t departures_ = 0;  // of the idle set, at the last look
   unsigned quiet_looks_ = 0;
 };
 

@@ -16,6 +16,11 @@ namespace {
 
 /// How many tasks move at once from the ring, the overflow list or the injector to the local queue.
 constexpr std::uint32_t refill_batch = 16;
+/// One refill in so many starts tasks of the fresh list though others are in line.
+constexpr std::uint32_t refills_a_fresh_one = 8;
+/// At one round of chores in so many, which is one switch in 512, an old task of that list starts: each may hold a
+/// stack for as long as a whole tree of newer ones takes.
+constexpr std::uint32_t chores_an_aged_one = 16;
 /// Ids a processor takes from its core at once.
 constexpr std::uint32_t id_block = 1024;
 
@@ -40,6 +45,8 @@ void processor::assign(scheduler_core& core, unsigned index, std::uint64_t seed,
   loot_ = 0;
   robbed_ = 0;
   pinned_turn_ = false;
+  refills_ = 0;
+  aged_turn_ = 0;
   retire_requested.set(false);
   searching_ = false;
   search_time_ = longest_search;
@@ -93,7 +100,8 @@ std::uint64_t processor::next_id() noexcept {
 // --- queues ---------------------------------------------------------------------------------------------------------
 
 void processor::push_back(task& item) noexcept {
-  // The order of the three is the order of age: local before ring before overflow.
+  // The order of the three is the order of age: local before ring before overflow. Tasks that have not started and find
+  // no place have an order of their own.
   if (overflow_.size() == 0) [[likely]] {
     if (ring_.size() == 0 && !is_open_to_thieves() && local_.push(&item)) {
       return;
@@ -102,15 +110,28 @@ void processor::push_back(task& item) noexcept {
       return;
     }
   }
-  overflow_.push(&item);
+  if (item.context.resume_point.get() == nullptr) {
+    fresh_.push(&item);
+  } else {
+    overflow_.push(&item);
+  }
 }
 
 task* processor::refill() noexcept {
   task* items[refill_batch];
   const std::uint32_t limit = is_open_to_thieves() ? 1 : refill_batch;
-  std::uint32_t taken = ring_.pop(items, limit);
+  std::uint32_t taken = 0;
+  if (fresh_.size() != 0 && ++refills_ % refills_a_fresh_one == 0) {
+    taken = fresh_.pop(items, limit);
+  }
+  if (taken == 0) {
+    taken = ring_.pop(items, limit);
+  }
   if (taken == 0) {
     taken = overflow_.pop(items, limit);
+  }
+  if (taken == 0) {
+    taken = fresh_.pop(items, limit);
   }
   for (std::uint32_t i = 1; i < taken; ++i) {
     // The FIFO was empty and only the owner appends to it.
@@ -166,8 +187,13 @@ void processor::submit(task& fresh) noexcept {
     home->deliver(fresh);
     return;
   }
-  if (task* const displaced = local_.exchange_next(&fresh)) {
-    push_back(*displaced);
+  // Who is woken for this very task takes it from the ring at once, if we have not come to it before; from `next` it
+  // would have to wait until it is plain that we compute. The glance decides on the place only.
+  const bool wakes = core().idle.needs_wake();
+  if (!wakes || overflow_.size() != 0 || !ring_.push(&fresh)) [[likely]] {
+    if (task* const displaced = local_.exchange_next(&fresh)) {
+      push_back(*displaced);
+    }
   }
   core().notify_from_processor();
 }
@@ -193,6 +219,10 @@ std::uint32_t processor::steal_from(task** items, std::uint32_t limit, bool impa
     if (const std::uint32_t taken = overflow_.pop(items, limit)) {
       return taken;
     }
+  }
+  // The oldest: of a tree the largest parts.
+  if (const std::uint32_t taken = fresh_.pop_aged(items, limit)) {
+    return taken;
   }
   return impatient && local_.has_items() ? local_.steal(items) : 0;
 }
@@ -276,10 +306,19 @@ task* processor::take_pinned() noexcept {
   return inbox_.pop(&item, 1) != 0 ? item : nullptr;
 }
 
+task* processor::take_aged() noexcept {
+  task* item = nullptr;
+  const bool due = fresh_.size() != 0 && ++aged_turn_ % chores_an_aged_one == 0;
+  return due && fresh_.pop_aged(&item, 1) != 0 ? item : nullptr;
+}
+
 task* processor::choose() noexcept {
   const bool chores = budget_.get() <= 0;
   if (chores) {
     do_chores();
+    if (task* const item = take_aged()) {
+      return item;
+    }
   }
   const bool newest_first = is_simulated() ? core().settings().simulated->prefers_newest() : !chores;
   // Inbox and own queue take turns while both have something.
@@ -351,7 +390,7 @@ void processor::quit_search() noexcept {
   if (searching_) {
     searching_ = false;
     if (core().idle.end_search()) {
-      core().wake_one();
+      core().pass_on_search(*this);
     }
   }
 }

@@ -14,6 +14,7 @@
 #include "sched/base/random.h"
 #include "sched/base/relaxed.h"
 #include "sched/cell_arena.h"
+#include "sched/fresh_list.h"
 #include "sched/idle.h"
 #include "sched/local_queue.h"
 #include "sched/run_queue.h"
@@ -123,7 +124,9 @@ class CSP_API processor {
   /// The same, timers aside.
   [[nodiscard]] bool has_work_in_line() const noexcept;
   /// The same, but only what a thief may take without a fence.
-  [[nodiscard]] bool has_stealable_work() const noexcept { return ring_.size() != 0 || overflow_.size() != 0; }
+  [[nodiscard]] bool has_stealable_work() const noexcept {
+    return ring_.size() != 0 || overflow_.size() != 0 || fresh_.size() != 0;
+  }
   /// Takes tasks from this processor for another; the count. `impatient`: also from the part that costs a fence.
   [[nodiscard]] std::uint32_t steal_from(task** items, std::uint32_t limit, bool impatient) noexcept;
   /// Notes that a task which must come back to this processor waits, or has come back. On this processor's thread.
@@ -178,6 +181,8 @@ class CSP_API processor {
   /// Counts that a task here met a lock in the hands of `rival`. Where it should go, if that happens all the time and
   /// there is a better place for it; else null. On this processor's thread.
   [[nodiscard]] processor* weigh_contention(std::uint32_t rival) noexcept;
+  /// The running task has to wait for what is in the hands of `rival`. On this processor's thread.
+  void note_wait_for_rival(std::uint32_t rival) noexcept;
   /// Moves the running task to another processor of its scheduler, from where this one does not take it back soon.
   void move_to(processor& other) noexcept;
 
@@ -207,6 +212,8 @@ class CSP_API processor {
   bool poll_now_and_then() noexcept;
   [[nodiscard]] std::uint32_t fire_timers(timer_heap& heap, nanos now, std::uint32_t limit) noexcept;
   [[nodiscard]] task* take_pinned() noexcept;
+  /// An old task of the fresh list, now and then.
+  [[nodiscard]] task* take_aged() noexcept;
   [[nodiscard]] task* take_shared() noexcept;
   void push_back(task& item) noexcept;
   [[nodiscard]] bool is_open_to_thieves() const noexcept { return count.switches.get() < open_until_.get(); }
@@ -241,6 +248,8 @@ class CSP_API processor {
   bool delivering_ = false;
   nanos search_time_ = longest_search;  // how long it looks for work before it sleeps
   bool pinned_turn_ = false;            // inbox and other queues take turns
+  std::uint32_t refills_ = 0;           // of the local queue, while the fresh list has tasks
+  std::uint32_t aged_turn_ = 0;         // rounds of chores, meanwhile
   relaxed<int> held_;                   // tasks that wait and must come back here
   relaxed<clockid_t> thread_clock_;
   relaxed<int> thread_number_;
@@ -258,13 +267,16 @@ class CSP_API processor {
 
   /// What this processor, as a thief, knows of a victim.
   struct observation {
-    std::uint64_t switches = 0;  // of the victim, when they were last seen to change
-    nanos since = 0;             // when that was
-    nanos gain = 0;              // how long a task taken from it keeps us busy, smoothed
-    nanos spared_until = 0;      // thefts did not pay: not before this time again
-    nanos spare_time = 0;        // how long that was the last time
-    nanos shunned_until = 0;     // its tasks and ours fought over a lock: not before this time
-    nanos shun_time = 0;         // how long that was the last time
+    std::uint64_t switches = 0;        // of the victim, when they were last seen to change
+    nanos since = 0;                   // when that was
+    nanos gain = 0;                    // how long a task taken from it keeps us busy, smoothed
+    nanos spared_until = 0;            // thefts did not pay: not before this time again
+    nanos spare_time = 0;              // how long that was the last time
+    nanos shunned_until = 0;           // its tasks and ours fought over a lock: not before this time
+    nanos shun_time = 0;               // how long that was the last time
+    std::uint32_t thefts_in_vain = 0;  // in a row: what was taken had to wait for its victim
+
+    void shun(nanos now) noexcept;
   };
   /// False while a theft from it is not worth a try.
   [[nodiscard]] static bool may_rob(const observation& seen, nanos now) noexcept;
@@ -281,7 +293,8 @@ class CSP_API processor {
 
   // Shared with thieves and wakers.
   alignas(cache_line) run_queue<task, ring_capacity> ring_;
-  alignas(cache_line) task_list overflow_;
+  alignas(cache_line) task_list overflow_;  // of tasks that have started
+  alignas(cache_line) fresh_list fresh_;    // of others
   alignas(cache_line) task_list inbox_;
   idle_entry idle_;
   futex_parker parker_;

@@ -338,6 +338,21 @@ void scheduler_core::wake_one() noexcept {
   }
 }
 
+void scheduler_core::pass_on_search(const processor& here) noexcept {
+  // While all others sleep only plain threads submit, whose fence is a full one; a processor that leaves the idle set
+  // after our look sees that nobody searches. A wake costs more than many a task that a thread submits.
+  if (idle.parked() + 1 >= in_service()) {
+    // Pairs with the fence in notify_from_outside(): the submitter sees that nobody searches, or we see its task.
+    full_fence();
+    const poller* const source = io();
+    const bool polled = source == nullptr || !source->in_use() || source->is_claimed();
+    if (polled && injected.size() == 0 && ready_outside.size() == 0 && !here.has_work_in_line()) {
+      return;
+    }
+  }
+  wake_one();
+}
+
 core_statistics scheduler_core::statistics() const noexcept {
   core_statistics sum;
   sum.processors = settings_.processors;

@@ -115,6 +115,8 @@ class CSP_API scheduler_core {
   }
   /// Wakes one parked processor, if nobody searches.
   void wake_one() noexcept;
+  /// The last searcher, `here`, has stopped: wakes another in its place, unless there is nothing that one could find.
+  void pass_on_search(const processor& here) noexcept;
 
   // --- spawning
   // -------------------------------------------------------------------------------------------------------

@@ -48,6 +48,7 @@ void processor::value_theft(nanos now) noexcept {
   observation& seen = observed_[robbed_];
   const nanos gain = std::min((now - robbed_at_) / loot_, most_gain);
   loot_ = 0;
+  seen.thefts_in_vain = 0;
   seen.gain += (gain - seen.gain) / 8;
   core().at(robbed_).open_to_thieves(seen.gain >= open_gain);
   if (seen.gain >= least_gain) {
@@ -145,7 +146,7 @@ task* processor::search() noexcept {
     if (task* const item = search_once(now, worth_at)) {
       searching_ = false;
       if (owner.idle.end_search()) {
-        owner.wake_one();
+        owner.pass_on_search(*this);
       }
       return item;
     }

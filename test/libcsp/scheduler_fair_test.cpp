@@ -177,3 +177,40 @@ TEST_CASE("fairness: a flood of ready tasks does not hold up a due timer") {
     expect(rung == 10, "timers fired");
   });
 }
+
+namespace {
+
+/// Tasks that spawn others and end, a few more each time, until `over` or until there have been `most`.
+struct flood {
+  std::atomic<bool> over{false};
+  long spawned = 0;
+  long most = 0;
+  csp::wait_group all;
+
+  void go_on() {
+    // Now and then two: so there are always newer ones beyond what the ring holds, and not too many to keep.
+    const int more = spawned % 8 == 0 ? 2 : 1;
+    for (int i = 0; i < more && !over && spawned < most; ++i) {
+      ++spawned;
+      all.go([this] { go_on(); });
+    }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("fairness: a task that has not started is not passed over for ever by newer ones") {
+  csp::options one;
+  one.processors = 1;
+  one.spares = 0;
+  csp::run(one, [] {
+    constexpr int crowd = 1'500;  // more than a ring holds
+    flood others;
+    others.most = 1'000'000;  // else a task that is never started would end the test by its time-out
+    for (int i = 0; i < crowd; ++i) {
+      others.all.go([&, late = i == 1'400] { late ? others.over.store(true) : others.go_on(); });
+    }
+    others.all.wait();
+    CHECK(others.spawned < others.most);
+  });
+}

@@ -49,7 +49,7 @@ class shared_queues {
   void begin_search() { model::check(idle_.try_begin_search(processors_), "the first searcher is refused"); }
   void find_work() {
     if (idle_.end_search()) {
-      wake_one();
+      pass_on_search();
     }
   }
 
@@ -66,6 +66,16 @@ class shared_queues {
     if (processor* const woken = idle_.take_to_wake()) {
       reinterpret_cast<sleeper*>(woken)->parker.unpark();
     }
+  }
+
+  void pass_on_search() {
+    if (idle_.parked() + 1 >= processors_) {
+      full_fence();
+      if (ready_outside_.size() == 0 && injected_.load(std::memory_order_acquire) == 0) {
+        return;
+      }
+    }
+    wake_one();
   }
 
   task* take() {
@@ -91,7 +101,7 @@ class shared_queues {
     if (item != nullptr && self.searching) {
       self.searching = false;
       if (idle_.end_search()) {
-        wake_one();
+        pass_on_search();
       }
     }
     return item != nullptr;
@@ -195,4 +205,5 @@ TEST_CASE("idle: mutants are caught") {
   CHECK(model::catches<spawning>("idle",
                                  {source, "return searching(word_.fetch_add(one_parked - leaving", mistake::tear}));
   CHECK(model::catches<spawning>("idle", {source, "return searching(word_.fetch_sub(1", mistake::omit}));
+  CHECK(model::catches<find_and_sleep<how::made_ready>>("idle", {callers, "full_fence();", mistake::relax, 2}));
 }
