@@ -3,6 +3,7 @@
 #include "sched/base/fatal.h"
 #include "sched/scheduler_core.h"
 #include "sched/simulator.h"
+#include "sched/thread_block.h"
 #include "sched/wait_list.h"
 
 namespace csp::inline v0 {
@@ -40,12 +41,11 @@ void mutex::lock_slowly() {
   }
   for (int vain = 0;; ++vain) {
     // The spinlock is held and the mutex is not free.
-    wait_node node;
     starving_ = starving_ || vain >= wakes_in_vain;
-    detail::exclusive_wait request{waiters_, lock_, node, wait_kind::mutex, false};
+    detail::queue_wait request{waiters_, lock_, wait_kind::mutex, false};
     request.at_front = vain != 0;
     const wake_reason reason = detail::wait_exclusive(request);
-    if (node.slot == &ownership_mark) {
+    if (request.node->slot == &ownership_mark) {
       return;
     }
     lock_.lock();
@@ -71,7 +71,7 @@ waiter* mutex::pass_on() noexcept {
     owner_place_ = 0;  // who knows where it will run
     node->slot = &ownership_mark;
     owner_ = node->owner->is_task() ? static_cast<const void*>(static_cast<detail::task*>(node->owner))
-                                    : node->owner->thread_identity();
+                                    : static_cast<detail::thread_block*>(node->owner)->thread_identity();
     return node->owner;
   }
   owner_ = nullptr;
@@ -113,7 +113,11 @@ std::cv_status condition_variable::wait_by(std::unique_lock<mutex>& lock, nanos 
   if (deadline != never && deadline <= detail::current_time()) {
     return std::cv_status::timeout;
   }
-  const wake_reason reason = detail::wait_in_queue(waiters_, lock_, wait_kind::condition, deadline, release, &held);
+  lock_.lock();
+  detail::queue_wait request{waiters_, lock_, wait_kind::condition, true};
+  request.before_unlock = release;
+  request.argument = &held;
+  const wake_reason reason = detail::wait_in_queue_until(request, deadline);
   outer.lock();
   if (reason == wake_reason::canceled) {
     throw canceled();
