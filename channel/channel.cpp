@@ -23,12 +23,12 @@ bool channel_base::close() noexcept {
   return true;
 }
 
-op_status channel_base::wait_in_until(wait_queue& queue, wait_node& node, wait_kind kind, nanos deadline) {
+op_status channel_base::wait_in_until(queue_wait& request, nanos deadline) {
   if (deadline <= current_time()) {
     lock.unlock();
     return op_status::timeout;
   }
-  return status_of(wait_in_queue_locked(queue, lock, node, kind, deadline), node);
+  return status_of(wait_in_queue_until(request, deadline), request);
 }
 
 }  // namespace csp::inline v0::detail

@@ -84,14 +84,14 @@ class CSP_API channel_base {
  protected:
   virtual ~channel_base() = default;
 
-  /// Waits in one of the queues until `deadline`; the lock is held and is released. The node's slot is set. Inlined:
-  /// see switch_task.h on frames below a switch.
-  CSP_ALWAYS_INLINE op_status wait_in(wait_queue& queue, wait_node& node, wait_kind kind, nanos deadline) {
+  /// Waits in one of the queues until `deadline`; the lock is held and is released. `slot`: as attempt_send's or
+  /// attempt_receive's value. Inlined: see switch_task.h on frames below a switch.
+  CSP_ALWAYS_INLINE op_status wait_in(wait_queue& queue, void* slot, wait_kind kind, nanos deadline) {
+    queue_wait request{queue, lock, kind, true, slot};
     if (deadline != never) {
-      return wait_in_until(queue, node, kind, deadline);
+      return wait_in_until(request, deadline);
     }
-    exclusive_wait request{queue, lock, node, kind, true};
-    return status_of(wait_exclusive(request), node);
+    return status_of(wait_exclusive(request), request);
   }
 
   relaxed<bool> closed_;        // written under lock
@@ -100,12 +100,12 @@ class CSP_API channel_base {
   const std::size_t capacity_;
 
  private:
-  op_status wait_in_until(wait_queue& queue, wait_node& node, wait_kind kind, nanos deadline);
+  op_status wait_in_until(queue_wait& request, nanos deadline);
 
-  static constexpr op_status status_of(wake_reason reason, const wait_node& node) noexcept {
+  static constexpr op_status status_of(wake_reason reason, const queue_wait& ended) noexcept {
     return reason == wake_reason::timeout    ? op_status::timeout
            : reason == wake_reason::canceled ? op_status::canceled
-           : node.closed                     ? op_status::closed
+           : ended.node->closed              ? op_status::closed
                                              : op_status::ok;
   }
 
@@ -133,9 +133,7 @@ class channel : public channel_base {
     handoff result;
     const attempt outcome = try_send_locked(value, result);
     if (outcome == attempt::must_wait) {
-      wait_node node;
-      node.slot = &value;
-      return wait_in(senders, node, wait_kind::send, deadline);
+      return wait_in(senders, &value, wait_kind::send, deadline);
     }
     lock.unlock();
     return finish_send(value, outcome, result);
@@ -161,9 +159,7 @@ class channel : public channel_base {
     handoff result;
     const attempt outcome = try_receive_locked(out, result);
     if (outcome == attempt::must_wait) {
-      wait_node node;
-      node.slot = &out;
-      return wait_in(receivers, node, wait_kind::receive, deadline);
+      return wait_in(receivers, &out, wait_kind::receive, deadline);
     }
     lock.unlock();
     return finish_receive(out, outcome, result);

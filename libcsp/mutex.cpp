@@ -4,6 +4,7 @@
 #include "sched/base/futex.h"
 #include "sched/scheduler_core.h"
 #include "sched/simulator.h"
+#include "sched/thread_block.h"
 
 namespace csp::inline v0 {
 namespace {
@@ -95,12 +96,11 @@ void mutex::lock_slowly() {
   detail::note_wait_for_rival(word_.load(std::memory_order_relaxed));
   lock_.lock();
   for (int vain = 0; !take_or_announce(); ++vain) {
-    wait_node node;
     starving_ = starving_ || vain >= wakes_in_vain;
-    detail::exclusive_wait request{waiters_, lock_, node, detail::wait_kind::mutex, false};
+    detail::queue_wait request{waiters_, lock_, detail::wait_kind::mutex, false};
     request.at_front = vain != 0;
     const wake_reason reason = detail::wait_exclusive(request);
-    if (node.slot == &ownership_mark) {
+    if (request.node->slot == &ownership_mark) {
       return;
     }
     lock_.lock();
@@ -130,7 +130,7 @@ waiter* mutex::release_carefully() noexcept {
     woken = node->owner;
     next = detail::spinlock::anonymous;
     owner_.set(woken->is_task() ? static_cast<const void*>(static_cast<detail::task*>(woken))
-                                : woken->thread_identity());
+                                : static_cast<detail::thread_block*>(woken)->thread_identity());
   } else if (!woken_) {
     woken_ = true;
     woken = waiters_.pop_winner()->owner;

@@ -33,7 +33,11 @@ std::cv_status condition_variable::wait_by(std::unique_lock<mutex>& lock, nanos 
   if (deadline != never && deadline <= detail::current_time()) {
     return std::cv_status::timeout;
   }
-  const wake_reason reason = detail::wait_in_queue(waiters_, lock_, wait_kind::condition, deadline, release, &held);
+  lock_.lock();
+  detail::queue_wait request{waiters_, lock_, wait_kind::condition, true};
+  request.before_unlock = release;
+  request.argument = &held;
+  const wake_reason reason = detail::wait_in_queue_until(request, deadline);
   outer.lock();
   if (reason == wake_reason::canceled) {
     throw canceled();

@@ -50,22 +50,16 @@ class CSP_API readiness {
     if (must_cancel(this_processor())) [[unlikely]] {
       return io_wait::canceled;
     }
-    wait_node node;
     lock_.lock();
     if (edges_.load(std::memory_order_relaxed) != seen) {
       lock_.unlock();
       return io_wait::ready;
     }
-    wake_reason reason{};
-    if (deadline == never) [[likely]] {
-      exclusive_wait request{waiting_, lock_, node, kind, true};
-      reason = wait_exclusive(request);
-    } else {
-      reason = wait_in_queue_locked(waiting_, lock_, node, kind, deadline);
-    }
+    queue_wait request{waiting_, lock_, kind, true};
+    const wake_reason reason = deadline == never ? wait_exclusive(request) : wait_in_queue_until(request, deadline);
     return reason == wake_reason::timeout    ? io_wait::timeout
            : reason == wake_reason::canceled ? io_wait::canceled
-           : node.closed                     ? io_wait::closed
+           : request.node->closed            ? io_wait::closed
                                              : io_wait::ready;
   }
 

@@ -45,7 +45,7 @@ class cell_arena {
   }
 
  private:
-  /// 1 MiB: a million tasks need fewer than 400 mappings, and a small program touches only what it uses.
+  /// 1 MiB: a million tasks need fewer than 450 mappings, and a small program touches only what it uses.
   static constexpr std::size_t slab_size = std::size_t{1} << 20;
 
   struct alignas(cache_line) slab {

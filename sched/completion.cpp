@@ -14,13 +14,12 @@ void completion::finish() noexcept {
 }
 
 bool completion::wait(wait_kind kind, bool cancellable) {
-  wait_node node;
   lock_.lock();
   if (done_) {
     lock_.unlock();
     return true;
   }
-  exclusive_wait request{waiting_, lock_, node, kind, cancellable};
+  queue_wait request{waiting_, lock_, kind, cancellable};
   return wait_exclusive(request) != wake_reason::canceled;
 }
 

@@ -7,8 +7,8 @@
 namespace csp::inline v0::detail {
 
 struct context {
-  relaxed<void*> resume_point;  // Boost's fcontext_t; null: not started
-  sanitizer::fiber fiber;
+  relaxed<void*> resume_point;                   // Boost's fcontext_t; null: not started
+  [[no_unique_address]] sanitizer::fiber fiber;  // empty in a plain build
 };
 
 }  // namespace csp::inline v0::detail

@@ -12,14 +12,15 @@ namespace csp::inline v0::detail {
 /// Whom a wait makes ready after it has released its locks; null: nobody.
 using release_function = waiter* (*)(void* argument) noexcept;
 
-/// A wait in one queue without a deadline. `lock` guards the queue, is held, and is released by the wait.
-struct exclusive_wait {
+/// A wait in one queue, by the waiter's own node. `lock` guards the queue, is held, and is released by the wait.
+struct queue_wait {
   wait_queue& queue;
   spinlock& lock;
-  wait_node& node;  // linked by the wait; slot and index are the caller's
   wait_kind kind;
   bool cancellable;
-  bool at_front = false;  // keeps its turn after a wake in vain
+  void* slot = nullptr;       // for the node's
+  wait_node* node = nullptr;  // out: the own node, as who ended the wait has left it, until the next wait
+  bool at_front = false;      // keeps its turn after a wake in vain
   /// Runs under the lock, when the waiter's stack has been left and before anybody can wake it; whom it returns is made
   /// ready after the unlock.
   release_function before_unlock = nullptr;
@@ -51,20 +52,20 @@ CSP_ALWAYS_INLINE void note_wait(const processor& here, task& self, wait_kind ki
 CSP_API void commit_exclusive(processor& here, task* left, void* argument) noexcept;
 
 /// The same wait in a plain thread.
-[[nodiscard]] CSP_API CSP_NOINLINE wake_reason wait_as_thread(exclusive_wait& request);
+[[nodiscard]] CSP_API CSP_NOINLINE wake_reason wait_as_thread(queue_wait& request);
 
-/// Waits until a rival takes the node: first_case + node.index; or until the task is cancelled: wake_reason::canceled,
-/// the node is out of the queue. From a task or a plain thread.
-[[nodiscard]] CSP_ALWAYS_INLINE wake_reason wait_exclusive(exclusive_wait& request) {
+/// The wait without a deadline. Waits until a rival takes the node: first_case; or until the task is cancelled:
+/// wake_reason::canceled, the node is out of the queue. From a task or a plain thread.
+[[nodiscard]] CSP_ALWAYS_INLINE wake_reason wait_exclusive(queue_wait& request) {
   processor* const here = this_processor();
   task* const self = waiting_task(here);
   if (self == nullptr) [[unlikely]] {
     return wait_as_thread(request);
   }
   request.cancellable = request.cancellable && may_cancel(*here, *self);
-  request.node.owner = self;
-  request.node.ticket = 0;
-  request.at_front ? request.queue.push_front(request.node) : request.queue.push(request.node);
+  wait_node& node = self->prepare_own(request.slot, 0);
+  request.node = &node;
+  request.at_front ? request.queue.push_front(node) : request.queue.push(node);
   note_wait(*here, *self, request.kind);
   here->park(commit_exclusive, &request);
   self->leave_exclusive();

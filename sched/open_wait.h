@@ -1,7 +1,8 @@
 // A wait in any number of queues, with a deadline: for select, for timed operations and for sleep.
 //
 // The wait is decided by one compare-and-swap on its word, so queues, the timer and a canceller may race. Its commit
-// reads the waiter's frame until its end; a waiter that is woken meanwhile waits for that before it returns.
+// reads the waiter's frame until its end; a waiter that is woken meanwhile waits for that before it returns. The timer
+// is the task's own (task::alarm): it is armed by the commit, and has fired or is disarmed before the wait returns.
 #pragma once
 
 #include "sched/base/atomic.h"
@@ -28,14 +29,13 @@ struct open_wait {
   nanos deadline = never;
   std::span<spinlock* const> locks;  // held; released in this order, each once
   bool cancellable = true;
-  release_function before_unlock = nullptr;  // as in exclusive_wait
+  release_function before_unlock = nullptr;  // as in queue_wait
   void* argument = nullptr;
 };
 
 /// What the commit of an open wait needs; in the waiter's frame.
 struct open_commit {
   open_wait& request;
-  timer alarm{};
   atomic<bool> pending{true};
 };
 
@@ -65,7 +65,7 @@ CSP_API CSP_NOINLINE void await_commit(const atomic<bool>& pending) noexcept;
   }
   const wake_reason outcome = self.outcome();
   if (request.deadline != never && outcome != wake_reason::timeout) {
-    state.alarm.heap->disarm(state.alarm);
+    self.alarm.heap->disarm(self.alarm);
   }
   return outcome;
 }

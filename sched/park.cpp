@@ -46,22 +46,22 @@ namespace {
 
 // Runs on another stack than the waiter's, or on a waiting thread's own before it sleeps. Returns whom to make ready
 // after the unlock.
-[[nodiscard]] CSP_ALWAYS_INLINE waiter* publish(waiter& owner, exclusive_wait& request) noexcept {
-  owner.publish_exclusive(request.node, request.queue, request.lock, request.cancellable);
+[[nodiscard]] CSP_ALWAYS_INLINE waiter* publish(waiter& owner, queue_wait& request) noexcept {
+  owner.publish_exclusive(request.queue, request.lock, request.cancellable);
   return request.before_unlock != nullptr ? request.before_unlock(request.argument) : nullptr;
 }
 
 }  // namespace
 
 void commit_exclusive(processor&, task* left, void* argument) noexcept {
-  auto& request = *static_cast<exclusive_wait*>(argument);
+  auto& request = *static_cast<queue_wait*>(argument);
   waiter* const other = publish(*left, request);
   // Pairs with the heavy fence between request_cancel() and interrupt_wait(): the canceller sees this wait, or its
   // request is seen here.
   asymmetric_fence::light();
   const bool cancel_now = request.cancellable && left->cancel_requested();
   if (cancel_now) [[unlikely]] {
-    request.queue.remove(request.node);
+    request.queue.remove(*request.node);
     left->set_outcome(wake_reason::canceled);
   }
   request.lock.unlock();
@@ -74,7 +74,7 @@ void commit_exclusive(processor&, task* left, void* argument) noexcept {
   }
 }
 
-wake_reason wait_as_thread(exclusive_wait& request) {
+wake_reason wait_as_thread(queue_wait& request) {
   refuse_in_forked_child(nullptr);
   thread_block* block = nullptr;
   try {
@@ -84,9 +84,9 @@ wake_reason wait_as_thread(exclusive_wait& request) {
     throw;
   }
   thread_block& self = *block;
-  request.node.owner = &self;
-  request.at_front ? request.queue.push_front(request.node) : request.queue.push(request.node);
-  request.node.ticket = 0;
+  wait_node& node = self.prepare_own(request.slot, 0);
+  request.node = &node;
+  request.at_front ? request.queue.push_front(node) : request.queue.push(node);
   request.cancellable = false;
   waiter* const other = publish(self, request);
   request.lock.unlock();
@@ -107,10 +107,8 @@ void commit_open(processor& here, task* left, void* argument) noexcept {
   open_wait& request = state.request;
   left->publish_open(request.ticket, request.cancellable);
   if (request.deadline != never) {
-    state.alarm.when = request.deadline;
-    state.alarm.sleeper = left;
-    state.alarm.ticket = request.ticket;
-    here.timers.arm(state.alarm);
+    left->alarm.when = request.deadline;
+    here.timers.arm(left->alarm);
   }
   waiter* const other = request.before_unlock != nullptr ? request.before_unlock(request.argument) : nullptr;
   for (spinlock* const lock : request.locks) {
@@ -179,9 +177,8 @@ void wait_for_ever() {
   static constinit spinlock lock{lock_rank::channel};
   static constinit wait_queue queue;
   cancellation_point();
-  wait_node node;
   lock.lock();
-  exclusive_wait request{queue, lock, node, wait_kind::forever, true};
+  queue_wait request{queue, lock, wait_kind::forever, true};
   static_cast<void>(wait_exclusive(request));
   throw canceled();
 }

@@ -141,7 +141,14 @@ task* processor::refill() noexcept {
 }
 
 void processor::ready(task& woken) noexcept {
+  // Its turn is often next, and where thousands take turns its stack has left the caches.
+  const char* const stack_top = static_cast<const char*>(woken.context.resume_point.get());
+  __builtin_prefetch(stack_top);
+  __builtin_prefetch(stack_top + cache_line);
   if (current_.get() == nullptr) {
+    __builtin_prefetch(stack_top + 2 * cache_line);
+    __builtin_prefetch(stack_top + 4 * cache_line);
+    __builtin_prefetch(stack_top + 6 * cache_line);
     if (delivering_) {
       push_back(woken);
       return;
@@ -158,10 +165,6 @@ void processor::ready(task& woken) noexcept {
     }
     return;
   }
-  // Its turn is often next, and where thousands take turns its stack has left the caches.
-  const char* const stack_top = static_cast<const char*>(woken.context.resume_point.get());
-  __builtin_prefetch(stack_top);
-  __builtin_prefetch(stack_top + cache_line);
   if (is_open_to_thieves()) [[unlikely]] {
     push_back(woken);
     core().notify_from_processor();

@@ -13,6 +13,7 @@
 #include "sched/base/atomic.h"
 #include "sched/base/source_location.h"
 #include "sched/context.h"
+#include "sched/timer.h"
 #include "sched/waiter.h"
 
 #include <array>
@@ -63,33 +64,38 @@ struct exception_globals {
   unsigned int uncaught = 0;
 };
 
+// The order of the fields is that of who touches them: the waiter's first cache line and the rest of the second one are
+// all that a waker reaches; a switch takes the third one too, a deadline the fourth. What is rare comes last.
 struct task : waiter {
-  task() noexcept : waiter(kind::task) {}
+  task() noexcept : waiter(kind::task) { alarm.sleeper = this; }
 
-  // Scheduling.
+  relaxed<wait_kind> waits_for;  // written by the task, read by reports
+  std::uint8_t stack_class = 0;
+  std::uint16_t shields = 0;        // depth of csp::shield
+  std::uint16_t private_units = 0;  // of 16 bytes: the user's part of the stack
   detail::context context;
-  stack_block* stack = nullptr;
-  task* queue_next = nullptr;
   scheduler_core* core = nullptr;
   processor* home = nullptr;  // the only processor that may run it; null: any
-  const task_operations* operations = nullptr;
-  exception_globals exceptions;
+  task* queue_next = nullptr;
   int saved_errno = 0;
-  std::uint8_t stack_class = 0;
-  relaxed<wait_kind> waits_for;  // written by the task, read by reports
-  std::uint16_t shields = 0;     // depth of csp::shield
+  relaxed<std::uint32_t> waiting_since;  // coarse: the scheduler's monitor ticks
 
+  exception_globals exceptions;
   // Identity and cancellation; read by anybody.
   relaxed<std::uint32_t> generation;
   atomic<std::uint32_t> cancel_generation{0};
+  const task_operations* operations = nullptr;
+  stack_block* stack = nullptr;
   relaxed<std::uint64_t> id;
+  relaxed<scheduler_core*> listed_core;
+
+  std::uint32_t host = 0;  // in a simulation with a network: the host that it runs on; its spawner's
+  relaxed<unsigned> site_line;
+
+  timer alarm;  // of the task's present wait
+
   relaxed<const char*> site_file;
   relaxed<const char*> site_function;
-  relaxed<unsigned> site_line;
-  std::uint32_t host = 0;           // in a simulation with a network: the host that it runs on; its spawner's
-  std::uint16_t private_units = 0;  // of 16 bytes: the user's part of the stack
-  relaxed<scheduler_core*> listed_core;
-  relaxed<std::uint32_t> waiting_since;  // coarse: the scheduler's monitor ticks
   std::array<relaxed<std::uint64_t>, 4> name;
 
   /// True when somebody asked this task to end.
@@ -106,12 +112,14 @@ struct task : waiter {
   [[nodiscard]] void* payload() noexcept;
 };
 
-/// Size of a cell: the control block and a payload of at least 128 bytes; a larger callable goes to the heap.
-inline constexpr std::size_t cell_size = 384;
-
+/// Where the payload lies in a cell, and what it has room for at least; a larger callable goes to the heap.
 inline constexpr std::size_t payload_offset = (sizeof(task) + 15) / 16 * 16;
+inline constexpr std::size_t least_payload = 128;
+
+/// Size of a cell: control block and payload, in whole cache lines.
+inline constexpr std::size_t cell_size = (payload_offset + least_payload + cache_line - 1) / cache_line * cache_line;
 inline constexpr std::size_t payload_size = cell_size - payload_offset;
-static_assert(payload_size >= 128, "the control block has grown: choose a larger cell");
+static_assert(cell_size == 448 || sizeof(sanitizer::fiber) > 1, "a cell has another size: it costs each task so much");
 
 /// Bytes at the top of its stack that are the user's.
 inline std::size_t private_bytes_of(const task& subject) noexcept { return std::size_t{16} * subject.private_units; }

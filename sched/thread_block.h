@@ -12,10 +12,15 @@ class thread_block : public waiter {
   thread_block() noexcept : waiter(kind::thread) {}
 
   /// The block goes to the calling thread.
-  void adopt() noexcept { thread_identity_ = __builtin_thread_pointer(); }
+  void adopt() noexcept { identity_ = __builtin_thread_pointer(); }
+  /// Its thread's __builtin_thread_pointer(), by which a mutex knows its owner.
+  [[nodiscard]] const void* thread_identity() const noexcept { return identity_; }
 
   futex_parker parker;
   thread_block* next_free = nullptr;  // guarded by the pool's lock
+
+ private:
+  const void* identity_ = nullptr;
 };
 
 }  // namespace csp::inline v0::detail

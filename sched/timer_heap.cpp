@@ -1,5 +1,9 @@
 #include "sched/timer_heap.h"
 
+#include "sched/waiter.h"
+
+#include <algorithm>
+
 namespace csp::inline v0::detail {
 
 timer* timer_heap::meld(timer* a, timer* b) noexcept {
@@ -15,7 +19,7 @@ timer* timer_heap::meld(timer* a, timer* b) noexcept {
     b = swapped;
   }
   b->previous = a;
-  b->sibling = a->child;
+  b->next = a->child;
   if (a->child != nullptr) {
     a->child->previous = b;
   }
@@ -27,25 +31,25 @@ timer* timer_heap::meld(timer* a, timer* b) noexcept {
 timer* timer_heap::merge_children(timer& item) noexcept {
   timer* rest = item.child;
   item.child = nullptr;
-  timer* pairs = nullptr;  // linked through sibling, last pair first
+  timer* pairs = nullptr;  // linked through next, last pair first
   while (rest != nullptr) {
     timer* const first = rest;
-    timer* const second = first->sibling;
-    rest = second != nullptr ? second->sibling : nullptr;
-    first->sibling = nullptr;
+    timer* const second = first->next;
+    rest = second != nullptr ? second->next : nullptr;
+    first->next = nullptr;
     first->previous = nullptr;
     if (second != nullptr) {
-      second->sibling = nullptr;
+      second->next = nullptr;
       second->previous = nullptr;
     }
     timer* const merged = meld(first, second);
-    merged->sibling = pairs;
+    merged->next = pairs;
     pairs = merged;
   }
   timer* result = nullptr;
   while (pairs != nullptr) {
-    timer* const next = pairs->sibling;
-    pairs->sibling = nullptr;
+    timer* const next = pairs->next;
+    pairs->next = nullptr;
     result = meld(result, pairs);
     pairs = next;
   }
@@ -58,38 +62,51 @@ void timer_heap::unlink(timer& item) noexcept {
     root_ = children;
   } else {
     if (item.previous->child == &item) {
-      item.previous->child = item.sibling;
+      item.previous->child = item.next;
     } else {
-      item.previous->sibling = item.sibling;
+      item.previous->next = item.next;
     }
-    if (item.sibling != nullptr) {
-      item.sibling->previous = item.previous;
+    if (item.next != nullptr) {
+      item.next->previous = item.previous;
     }
     root_ = meld(root_, children);
   }
   if (root_ != nullptr) {
     root_->previous = nullptr;
-    root_->sibling = nullptr;
+    root_->next = nullptr;
   }
-  item.sibling = nullptr;
-  item.previous = nullptr;
+}
+
+void timer_heap::take_out(timer& item) noexcept {
+  item.slot == timer_wheel::nowhere ? unlink(item) : wheel_.remove(item);
   // [TH1] release: pairs with the acquire of an owner (ticker_core); our last access to the links.
   item.armed.store(false, std::memory_order_release);
 }
 
+void timer_heap::put_near(timer& item) noexcept {
+  item.slot = timer_wheel::nowhere;
+  item.next = nullptr;
+  item.previous = nullptr;
+  item.child = nullptr;
+  root_ = meld(root_, &item);
+}
+
 void timer_heap::publish_earliest() noexcept {
-  earliest_.store(root_ != nullptr ? root_->when : never, std::memory_order_relaxed);
+  earliest_.store(std::min(root_ != nullptr ? root_->when : never, wheel_.earliest()), std::memory_order_relaxed);
 }
 
 bool timer_heap::arm(timer& item) noexcept {
   const spinlock_guard guard(lock_);
   item.heap = this;
   item.armed.store(true, std::memory_order_relaxed);
-  root_ = meld(root_, &item);
-  if (root_ != &item) {
+  // The only one needs no wheel: a task that sets a limit to each of its waits, and takes it back, finds the heap
+  // cheaper.
+  const bool alone = earliest() == never;
+  alone || wheel_.is_near(item.when) ? put_near(item) : wheel_.insert(item);
+  if (item.when >= earliest()) {
     return false;
   }
-  publish_earliest();
+  earliest_.store(item.when, std::memory_order_relaxed);
   return true;
 }
 
@@ -98,9 +115,22 @@ bool timer_heap::disarm(timer& item) noexcept {
   if (!item.armed.load(std::memory_order_relaxed)) {
     return false;
   }
-  unlink(item);
+  take_out(item);
   publish_earliest();
   return true;
+}
+
+// Brings the wheel on towards `now`; false when that takes another call. Lock held.
+bool timer_heap::advance(nanos now) noexcept {
+  bool done = false;
+  timer* near = wheel_.advance(now, most_moved, done);
+  stale_at_.store(wheel_.stale_at(), std::memory_order_relaxed);
+  while (near != nullptr) {
+    timer* const next = near->next;
+    put_near(*near);
+    near = next;
+  }
+  return done;
 }
 
 std::size_t timer_heap::clear() noexcept {
@@ -109,11 +139,14 @@ std::size_t timer_heap::clear() noexcept {
     timer* item = nullptr;
     {
       const spinlock_guard guard(lock_);
-      item = root_;
+      item = root_ != nullptr ? root_ : wheel_.any();
       if (item == nullptr) {
+        // The next scheduler that uses this heap finds it as new: its time may be a simulation's, which starts again.
+        wheel_ = timer_wheel();
+        stale_at_.store(0, std::memory_order_relaxed);
         return waits;
       }
-      unlink(*item);
+      take_out(*item);
       publish_earliest();
     }
     if (item->fire != nullptr) {
@@ -126,52 +159,68 @@ std::size_t timer_heap::clear() noexcept {
 
 std::size_t timer_heap::size() noexcept {
   const spinlock_guard guard(lock_);
-  std::size_t count = 0;
-  // Down to the first child, else on to the next sibling, of the timer itself or of the nearest one above that has one.
+  std::size_t count = wheel_.size();
+  // Down to the first child, else on to the next next, of the timer itself or of the nearest one above that has one.
   for (const timer* at = root_; at != nullptr;) {
     ++count;
     if (at->child != nullptr) {
       at = at->child;
       continue;
     }
-    while (at != nullptr && at->sibling == nullptr) {
+    while (at != nullptr && at->next == nullptr) {
       const timer* first = at;
       while (first->previous != nullptr && first->previous->child != first) {
         first = first->previous;
       }
       at = first->previous;
     }
-    at = at != nullptr ? at->sibling : nullptr;
+    at = at != nullptr ? at->next : nullptr;
   }
   return count;
 }
 
 std::uint32_t timer_heap::fire_due(nanos now, std::uint32_t limit) noexcept {
+  // A due timer: a won wait, a callback, or neither when the wait was lost.
+  struct due_timer {
+    waiter* woken;
+    timer* called;
+  };
   std::uint32_t fired = 0;
-  while (fired < limit && earliest() <= now) {
-    waiter* woken = nullptr;
-    timer* called = nullptr;
+  while (fired < limit && (earliest() <= now || stale_at_.load(std::memory_order_relaxed) <= now)) {
+    due_timer due[most_at_once];
+    std::uint32_t count = 0;
+    bool done = false;
     {
       const spinlock_guard guard(lock_);
-      timer* const item = root_;
-      if (item == nullptr || item->when > now) {
-        break;
+      // What is near comes first, as long as nothing in the wheel may be earlier.
+      const auto is_first_due = [&]() noexcept {
+        return root_ != nullptr && root_->when <= now && root_->when <= wheel_.earliest();
+      };
+      done = is_first_due() || advance(now);
+      const std::uint32_t most = std::min(limit - fired, most_at_once);
+      while (count < most && is_first_due()) {
+        timer& item = *root_;
+        take_out(item);
+        if (item.fire != nullptr) {
+          due[count++] = {nullptr, &item};
+        } else {
+          due[count++] = {item.sleeper->claim_timeout() ? item.sleeper : nullptr, nullptr};
+        }
       }
-      unlink(*item);
       publish_earliest();
-      if (item->fire != nullptr) {
-        called = item;
-      } else if (item->sleeper->claim(item->ticket, wake_reason::timeout)) {
-        woken = item->sleeper;
+    }
+    for (std::uint32_t i = 0; i < count; ++i) {
+      // A callback's timer belongs to a counted object that its owner keeps alive until the callback has run.
+      if (due[i].called != nullptr) {
+        due[i].called->fire(*due[i].called, now);
+      } else if (due[i].woken != nullptr) {
+        make_ready(*due[i].woken);
       }
     }
-    // A callback's timer belongs to a counted object that its owner keeps alive until the callback has run.
-    if (called != nullptr) {
-      called->fire(*called, now);
-    } else if (woken != nullptr) {
-      make_ready(*woken);
+    fired += count;
+    if (done && count == 0) {
+      break;
     }
-    ++fired;
   }
   return fired;
 }

@@ -2,33 +2,31 @@
 
 namespace csp::inline v0::detail {
 
-wake_reason wait_in_queue_locked(wait_queue& queue, spinlock& lock, wait_node& node, wait_kind kind, nanos deadline,
-                                 release_function before_unlock, void* argument) {
+wake_reason wait_in_queue_until(queue_wait& request, nanos deadline) {
   if (deadline == never) {
-    exclusive_wait request{queue, lock, node, kind, true};
-    request.before_unlock = before_unlock;
-    request.argument = argument;
     return wait_exclusive(request);
   }
+  spinlock& lock = request.lock;
   try {
     static_cast<void>(calling_waiter());  // a plain thread's first wait may find no memory
   } catch (...) {
     lock.unlock();
     throw;
   }
-  open_wait request(kind);
+  open_wait timed(request.kind);
   spinlock* const locks[] = {&lock};
-  request.locks = locks;
-  request.deadline = deadline;
-  request.before_unlock = before_unlock;
-  request.argument = argument;
-  node.owner = &request.owner;
-  node.ticket = request.ticket;
-  queue.push(node);
-  const wake_reason reason = wait(request);
+  timed.locks = locks;
+  timed.deadline = deadline;
+  timed.cancellable = request.cancellable;
+  timed.before_unlock = request.before_unlock;
+  timed.argument = request.argument;
+  wait_node& node = timed.owner.prepare_own(request.slot, timed.ticket);
+  request.node = &node;
+  request.at_front ? request.queue.push_front(node) : request.queue.push(node);
+  const wake_reason reason = wait(timed);
   if (reason < wake_reason::first_case) {
     const spinlock_guard guard(lock);
-    queue.remove(node);
+    request.queue.remove(node);
   }
   return reason;
 }

@@ -23,7 +23,7 @@ class winner_list {
     while (take_one(queue) != nullptr) {
     }
   }
-  /// Makes them ready. No lock held. A node may be gone as soon as its owner is ready.
+  /// Makes them ready. No lock held. A node is its owner's again as soon as that is ready.
   void make_ready() noexcept {
     while (first_ != nullptr) {
       wait_node* const node = first_;
@@ -37,32 +37,20 @@ class winner_list {
   wait_node** last_ = &first_;
 };
 
-/// Waits in `queue`, guarded by `lock`, until `deadline`; timeout and canceled as in wait(). `node` is linked by this
-/// call; the lock is held and released. `before_unlock` as in exclusive_wait.
-[[nodiscard]] CSP_API wake_reason wait_in_queue_locked(wait_queue& queue, spinlock& lock, wait_node& node,
-                                                       wait_kind kind, nanos deadline,
-                                                       release_function before_unlock = nullptr,
-                                                       void* argument = nullptr);
-
-/// The same with a node of its own, taking the lock.
-[[nodiscard]] inline wake_reason wait_in_queue(wait_queue& queue, spinlock& lock, wait_kind kind, nanos deadline,
-                                               release_function before_unlock, void* argument) {
-  wait_node node;
-  lock.lock();
-  return wait_in_queue_locked(queue, lock, node, kind, deadline, before_unlock, argument);
-}
+/// The wait until `deadline`; timeout and canceled as in wait(). The lock is held and released.
+[[nodiscard]] CSP_API wake_reason wait_in_queue_until(queue_wait& request, nanos deadline);
 
 /// Waits unless `condition()`, looked at under the lock, holds by now: then it answers first_case at once.
 template <class Condition>
 [[nodiscard]] wake_reason wait_in_queue_unless(wait_queue& queue, spinlock& lock, wait_kind kind, nanos deadline,
                                                Condition condition) {
-  wait_node node;
   lock.lock();
   if (condition()) {
     lock.unlock();
     return wake_reason::first_case;
   }
-  return wait_in_queue_locked(queue, lock, node, kind, deadline);
+  queue_wait request{queue, lock, kind, true};
+  return wait_in_queue_until(request, deadline);
 }
 
 }  // namespace csp::inline v0::detail

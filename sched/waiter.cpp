@@ -14,7 +14,7 @@ bool waiter::cancel_wait() noexcept {
   if ((word & phase_mask) != exclusive) {
     return false;
   }
-  // From here until the flag falls the owner cannot leave its wait, so its node, queue and lock stay alive.
+  // From here until the flag falls the owner cannot leave its wait, so its queue and lock stay alive.
   std::uint32_t nobody = outside;
   while (!inside_.compare_exchange_strong(nobody, canceller_inside, std::memory_order_acquire,
                                           std::memory_order_relaxed)) {
@@ -30,9 +30,8 @@ bool waiter::cancel_wait() noexcept {
   if ((word_.load(std::memory_order_acquire) & phase_mask) == exclusive) {
     spinlock& lock = *lock_.get();
     const spinlock_guard guard(lock);
-    wait_node& node = *node_.get();
-    if (node.linked) {
-      queue_.get()->remove(node);
+    if (own_.linked) {
+      queue_.get()->remove(own_);
       outcome_ = wake_reason::canceled;
       won = true;
     }
@@ -60,11 +59,10 @@ bool waiter::claim_when_thawed(std::uint64_t ticket, wake_reason reason) noexcep
 
 bool waiter::force_wait() noexcept {
   const spinlock_guard guard(*lock_.get());
-  wait_node& node = *node_.get();
-  if (!node.linked) {
+  if (!own_.linked) {
     return false;
   }
-  queue_.get()->remove(node);
+  queue_.get()->remove(own_);
   outcome_ = wake_reason::canceled;
   return true;
 }

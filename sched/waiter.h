@@ -7,8 +7,13 @@
 // Invariants
 // - The word is published (exclusive or open) only when the owner's context has been saved, under the locks of all
 //   queues that it is linked in; a rival that holds such a lock sees a sleeper that is fully parked.
-// - Waiters are type-stable: blocks are pooled and never freed, so a canceller or a timer may look at a stale one.
-//   The wait's number in the word tells it that it came too late.
+// - Waiters are type-stable: blocks are pooled and never freed, so a canceller may look at a stale one. The wait's
+//   number in the word tells it that it came too late.
+// - What others reach of a wait lies in the block, not on the owner's stack: queues and timer heaps are walked without
+//   touching a stack. A select alone has more places than the block has room for.
+// - The own node is used again by the owner's next wait. A winner is done with it before it calls make_ready; a rival
+//   that lost has looked at it under the queue's lock, which the owner takes to unlink it; a canceller, as long as
+//   leave_exclusive() waits for it.
 #pragma once
 
 #include "sched/base/atomic.h"
@@ -27,13 +32,14 @@ class wait_queue;
 /// What ended a wait. Values from `first_case` on are the index of the winning node.
 enum class wake_reason : std::uint32_t { none, timeout, canceled, first_case };
 
-/// One place in one wait queue; lives in the waiting operation's frame. Guarded by the queue's lock.
+/// One place in one wait queue. Each waiter has one of its own; those of a select lie in its frame. Guarded by the
+/// queue's lock.
 struct wait_node {
   wait_node* next = nullptr;
   wait_node* previous = nullptr;
   waiter* owner = nullptr;
-  std::uint64_t ticket = 0;  // the word of an open wait; 0 for an exclusive one
   void* slot = nullptr;      // where the value comes from or goes to
+  std::uint64_t ticket = 0;  // the word of an open wait; 0 for an exclusive one
   std::uint32_t index = 0;   // which case of its owner's wait this is
   bool linked = false;
   bool closed = false;  // set by the winner: woken by close(), no value moved
@@ -43,13 +49,20 @@ class waiter {
  public:
   enum class kind : std::uint8_t { task, thread };
 
-  explicit waiter(kind what) noexcept : kind_(what) {}
+  explicit waiter(kind what) noexcept : kind_(what) { own_.owner = this; }
   waiter(const waiter&) = delete;
   waiter& operator=(const waiter&) = delete;
 
   [[nodiscard]] bool is_task() const noexcept { return kind_ == kind::task; }
-  /// Of a plain thread's block: its thread's __builtin_thread_pointer(), by which a mutex knows its owner.
-  [[nodiscard]] const void* thread_identity() const noexcept { return thread_identity_; }
+
+  /// Readies the waiter's own node for its next wait, which has one queue. Owner only: the node of its last wait is in
+  /// no queue any more, and who took it from there has looked at it for the last time (see above).
+  CSP_ALWAYS_INLINE wait_node& prepare_own(void* slot, std::uint64_t ticket) noexcept {
+    own_.slot = slot;
+    own_.ticket = ticket;
+    own_.closed = false;
+    return own_;
+  }
 
   /// The word that the next open wait will publish. Owner only.
   [[nodiscard]] std::uint64_t next_ticket() const noexcept {
@@ -63,14 +76,21 @@ class waiter {
     word_.store(ticket, std::memory_order_release);
   }
 
-  /// Makes an exclusive wait visible to a canceller. The committer, holding `lock`.
-  void publish_exclusive(wait_node& node, wait_queue& queue, spinlock& lock, bool cancellable) noexcept {
-    node_.set(&node);
+  /// Makes an exclusive wait, by the own node, visible to a canceller. The committer, holding `lock`.
+  void publish_exclusive(wait_queue& queue, spinlock& lock, bool cancellable) noexcept {
     queue_.set(&queue);
     lock_.set(&lock);
     const std::uint64_t tag = (word_.load(std::memory_order_relaxed) & ~phase_mask) + tag_step;
-    // [W3] release: pairs with [W4]; the canceller sees node, queue and lock.
+    // [W3] release: pairs with [W4]; the canceller sees queue and lock.
     word_.store(tag + (cancellable ? exclusive : idle), std::memory_order_release);
+  }
+
+  /// Ends the open wait that the owner is in, if nobody has done so yet, by its timer; true when this call did, and
+  /// then it must call make_ready. By who takes out the timer, under the lock of its heap: the wait cannot be over,
+  /// since its owner disarms the timer first.
+  [[nodiscard]] bool claim_timeout() noexcept {
+    const std::uint64_t ticket = word_.load(std::memory_order_relaxed);
+    return (ticket & phase_mask) == open && claim(ticket & ~frozen, wake_reason::timeout);
   }
 
   /// Tries to decide an open wait; true for the one winner, who then must call make_ready. Any thread.
@@ -104,7 +124,8 @@ class waiter {
     word_.store(word_.load(std::memory_order_relaxed) & ~phase_mask, std::memory_order_relaxed);
     // Pairs with the heavy fence in cancel_wait(): the canceller sees an idle word, or is seen here.
     asymmetric_fence::light();
-    // acquire: pairs with the release in cancel_wait(). Its look at our node came before we leave the node's frame.
+    // acquire: pairs with the release in cancel_wait(). Its look at the queue came before we go on: the queue may die,
+    // and the own node is used again.
     if (inside_.load(std::memory_order_acquire) != outside) [[unlikely]] {
       await_canceller();
     }
@@ -152,7 +173,7 @@ class waiter {
       return false;
     }
     const spinlock_guard guard(*lock_.get());
-    if (!node_.get()->linked) {
+    if (!own_.linked) {
       return false;
     }
     act();
@@ -176,17 +197,16 @@ class waiter {
 
   CSP_API CSP_NOINLINE void await_canceller() noexcept;
 
+  // One cache line: what a rival in the queue and a neighbour's unlinking touch.
+  wait_node own_;
   atomic<std::uint64_t> word_{0};
-  relaxed<wait_node*> node_;
-  relaxed<wait_queue*> queue_;
-  relaxed<spinlock*> lock_;
-  atomic<std::uint32_t> inside_{outside};
   wake_reason outcome_ = wake_reason::none;
-  relaxed<bool> cancellable_;  // of the present open wait
-  const kind kind_;
+  atomic<std::uint32_t> inside_{outside};
 
- protected:
-  const void* thread_identity_ = nullptr;  // set by the thread that owns a thread block
+  relaxed<wait_queue*> queue_;  // of the present exclusive wait
+  relaxed<spinlock*> lock_;     // that guards queue_
+  const kind kind_;
+  relaxed<bool> cancellable_;  // of the present open wait
 };
 
 /// Makes the owner of a decided wait runnable: a task is pushed to a run queue, a thread is unparked. Called once, by

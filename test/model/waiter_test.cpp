@@ -28,6 +28,7 @@ void send(meeting& place) {
   place.offered = true;
   place.lock.unlock();
   if (node != nullptr) {
+    model::check(node->slot == &place, "the node is of another wait");
     make_ready(*node->owner);
   }
 }
@@ -89,7 +90,6 @@ struct wait_with {
   }
 
   void wait() {
-    wait_node node;
     owned.set(1);
     place.lock.lock();
     if (place.offered) {
@@ -98,8 +98,9 @@ struct wait_with {
       return;
     }
     const nanos until = (Rivals & (timer_thief | far_deadline)) != 0 ? deadline : never;
-    const wake_reason reason = wait_in_queue_locked(place.queue, place.lock, node, wait_kind::receive, until);
-    model::check(!node.linked, "the node is still in the queue");
+    queue_wait request{place.queue, place.lock, wait_kind::receive, true, &place};
+    const wake_reason reason = wait_in_queue_until(request, until);
+    model::check(!request.node->linked, "the node is still in the queue");
     model::check(owned.get() == 1 || (owned.get() == 2 && (Rivals & visitor) != 0), "changed while it runs");
     switch (reason) {
       case wake_reason::first_case:
@@ -163,10 +164,10 @@ struct two_waits {
     }
   }
   static void wait(meeting& place) {
-    wait_node node;
     place.lock.lock();
     if (!place.offered) {
-      const wake_reason reason = wait_in_queue_locked(place.queue, place.lock, node, wait_kind::receive, deadline);
+      queue_wait request{place.queue, place.lock, wait_kind::receive, true, &place};
+      const wake_reason reason = wait_in_queue_until(request, deadline);
       if (reason != wake_reason::first_case) {
         return;
       }
@@ -205,13 +206,13 @@ struct two_exclusive {
     }
   }
   bool wait(meeting& place) {
-    wait_node node;
     place.lock.lock();
     if (place.offered) {
       place.lock.unlock();
       return true;
     }
-    return wait_in_queue_locked(place.queue, place.lock, node, wait_kind::receive, never) == wake_reason::first_case;
+    queue_wait request{place.queue, place.lock, wait_kind::receive, true, &place};
+    return wait_in_queue_until(request, never) == wake_reason::first_case;
   }
   void finish() { model::check(waiting.here.ready.load() == 0, "a task is made ready twice"); }
 };

@@ -136,7 +136,7 @@ TEST_CASE("stacks: after a burst, an idle program's memory comes back, and then 
     CHECK(low.memory_released > high.memory_released);
     if (plain) {
       CHECK(low.mappings < high.mappings);
-      // What stays is cells (384 bytes a task) and the state of pools.
+      // What stays is cells (448 bytes a task) and the state of pools.
       CHECK(resident_high - resident_before > 190'000);
       CHECK(resident_low - resident_before < (resident_high - resident_before) / 5);
     }

@@ -5,6 +5,7 @@
 #include "sched/thread_block.h"
 #include "test/support/topologies.h"
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <memory>
@@ -32,11 +33,15 @@ struct counted_timer : timer {
   }
 };
 
-}  // namespace
-
-TEST_CASE("timer_heap: agrees with a sorted map over a long random run") {
+// A long random run beside a sorted map: timers up to `span` ahead are armed, disarmed and fired, while time goes on by
+// up to a tenth of that at once. Without disarming the earliest time is told exactly.
+void run_beside_map(nanos span, bool disarms) {
   constexpr std::size_t count = 300;
   random_source random(11);
+  const auto below = [&](nanos bound) {
+    return static_cast<nanos>((std::uint64_t{random.below(1U << 31)} << 31 | random.below(1U << 31)) %
+                              static_cast<std::uint64_t>(bound));
+  };
   timer_heap heap;
   std::vector<counted_timer*> fired;
   const auto timers = std::make_unique<counted_timer[]>(count);
@@ -45,24 +50,26 @@ TEST_CASE("timer_heap: agrees with a sorted map over a long random run") {
     timers[i].order = &fired;
   }
   nanos now = 0;
-  for (int step = 0; step < 60'000; ++step) {
+  std::size_t seen = 0;
+  for (int step = 0; step < 8'000; ++step) {
     counted_timer& subject = timers[random.below(count)];
     const std::uint32_t choice = random.below(10);
     if (step % 100 == 0) {
       REQUIRE(heap.size() == model.size());
     }
     if (choice < 5 && !subject.armed) {
-      subject.when = now + random.below(200);
+      subject.when = now + below(below(4) == 0 ? span : span / 64 + 1);
       const bool earliest = model.empty() || subject.when < model.begin()->first;
-      REQUIRE(heap.arm(subject) == earliest);
+      const bool told = heap.arm(subject);
+      REQUIRE((told == earliest || (disarms && !told)));
       model.emplace(subject.when, &subject);
-    } else if (choice < 8) {
+    } else if (choice < 8 && disarms) {
       const bool was_armed = subject.armed;
       REQUIRE(heap.disarm(subject) == was_armed);
       std::erase_if(model, [&](const auto& entry) { return entry.second == &subject; });
     } else {
-      now += random.below(20);
-      const std::uint32_t limit = 1 + random.below(8);
+      now += below(span / 10 + 1);
+      const std::uint32_t limit = 1 + random.below(40);
       fired.clear();
       std::uint32_t due = 0;
       for (auto at = model.begin(); at != model.end() && at->first <= now && due < limit; ++at) {
@@ -70,17 +77,122 @@ TEST_CASE("timer_heap: agrees with a sorted map over a long random run") {
       }
       REQUIRE(heap.fire_due(now, limit) == due);
       REQUIRE(fired.size() == due);
+      seen += due;
       for (counted_timer* const timer : fired) {
         REQUIRE(timer->when == model.begin()->first);  // equal times may come in any order
         REQUIRE(timer->fired_at == now);
         REQUIRE_FALSE(timer->armed);
         std::erase_if(model, [&](const auto& entry) { return entry.second == timer; });
       }
+      REQUIRE((due == limit || heap.earliest() > now));
     }
-    REQUIRE(heap.earliest() == (model.empty() ? never : model.begin()->first));
+    const nanos first = model.empty() ? never : model.begin()->first;
+    REQUIRE(heap.earliest() <= first);
+    REQUIRE((heap.earliest() == never) == model.empty());
+    if (!disarms) {
+      REQUIRE(heap.earliest() == first);
+    }
   }
-  CHECK(now > 1'000);
+  CHECK(seen > 1'000);
   heap.clear();
+  CHECK(heap.size() == 0);
+}
+
+}  // namespace
+
+TEST_CASE("timer_heap: agrees with a sorted map over a long random run") {
+  // From all of them due soon to all levels of the wheel: a year is some 2^55 ns.
+  constexpr nanos second = 1'000'000'000;
+  for (const nanos span : {nanos{200}, second / 10'000, second / 100, second, 3600 * second, 365 * 86'400 * second}) {
+    CAPTURE(span);
+    run_beside_map(span, false);
+    run_beside_map(span, true);
+  }
+}
+
+TEST_CASE("timer_heap: the first timer is told and fired exactly, however far it is") {
+  for (int bits = 0; bits < 62; ++bits) {
+    for (const nanos offset : {nanos{0}, nanos{1}, (nanos{1} << bits) - 1}) {
+      CAPTURE(bits, offset);
+      timer_heap heap;
+      counted_timer last;  // so that the other one is not alone, and goes to the wheel
+      last.when = never - 1;
+      CHECK(heap.arm(last));
+      counted_timer one;
+      one.when = (nanos{1} << bits) + offset;
+      CHECK(heap.arm(one));
+      REQUIRE(heap.earliest() == one.when);
+      REQUIRE(heap.fire_due(one.when / 2, 1) == 0);
+      REQUIRE(heap.earliest() == one.when);
+      REQUIRE(heap.fire_due(one.when - 1, 1) == 0);
+      REQUIRE(heap.earliest() == one.when);
+      REQUIRE(heap.fire_due(one.when, 1) == 1);
+      REQUIRE(heap.earliest() == last.when);
+      REQUIRE(heap.disarm(last));
+      REQUIRE(heap.earliest() == never);
+      CHECK(heap.arm(one));  // alone
+      REQUIRE(heap.fire_due(one.when - 1, 1) == 0);
+      REQUIRE(heap.fire_due(one.when, 1) == 1);
+    }
+  }
+}
+
+TEST_CASE("timer_heap: thousands that fall due at once come in their order, in batches") {
+  constexpr std::size_t count = 5'000;
+  random_source random(5);
+  timer_heap heap;
+  std::vector<counted_timer*> fired;
+  const auto timers = std::make_unique<counted_timer[]>(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    timers[i].order = &fired;
+    timers[i].when = 1'000'000'000 + random.below(1'000'000);
+    heap.arm(timers[i]);
+  }
+  std::size_t left = count;
+  while (left != 0) {
+    const std::uint32_t taken = heap.fire_due(2'000'000'000, 7);
+    REQUIRE(taken == std::min<std::size_t>(left, 7));
+    left -= taken;
+    REQUIRE(heap.size() == left);
+  }
+  CHECK(std::is_sorted(fired.begin(), fired.end(), [](auto* a, auto* b) { return a->when < b->when; }));
+}
+
+TEST_CASE("timer_heap: what is armed while a crowded slot is being emptied is told and comes in time") {
+  constexpr std::size_t crowd = 1'000;  // more than are moved at once
+  timer_heap heap;
+  const auto timers = std::make_unique<counted_timer[]>(crowd);
+  for (std::size_t i = 0; i < crowd; ++i) {
+    timers[i].when = 6'500'000 + static_cast<nanos>(i);
+    heap.arm(timers[i]);
+  }
+  REQUIRE(heap.fire_due(4'300'000, 1) == 0);  // the slot of the second level in which they all lie has begun
+  counted_timer early;
+  counted_timer disarmed;
+  early.when = 5'000'000;
+  disarmed.when = 4'900'000;
+  CHECK(heap.arm(early));
+  CHECK(heap.arm(disarmed));
+  CHECK(heap.disarm(disarmed));
+  CHECK(heap.earliest() <= early.when);
+  CHECK(heap.fire_due(early.when, 10) == 1);
+  CHECK(early.fired == 1);
+  CHECK(heap.fire_due(7'000'000, 10'000) == crowd);
+  CHECK(heap.earliest() == never);
+}
+
+TEST_CASE("timer_heap: when the last timer has been disarmed, none is told") {
+  timer_heap heap;
+  counted_timer timers[3];
+  for (counted_timer& timer : timers) {  // the first is alone, the others share a slot
+    timer.when = 1'000'000'000 + (&timer - timers);
+    heap.arm(timer);
+  }
+  for (counted_timer& timer : timers) {
+    CHECK(heap.earliest() != never);
+    CHECK(heap.disarm(timer));
+  }
+  CHECK(heap.earliest() == never);
 }
 
 TEST_CASE("timer_heap: what is not due does not fire, and a disarmed timer can be armed again") {
@@ -123,16 +235,16 @@ TEST_CASE("timer_heap: a timer ends its wait with a timeout, and not one that ca
   const auto arm = [&] {
     alarm.when = 10;
     alarm.sleeper = &sleeper;
-    alarm.ticket = sleeper.next_ticket();
-    sleeper.publish_open(alarm.ticket, false);
+    sleeper.publish_open(sleeper.next_ticket(), false);
     heap.arm(alarm);
   };
   arm();
   CHECK(heap.fire_due(10, 1) == 1);
   CHECK(sleeper.outcome() == wake_reason::timeout);
   CHECK(sleeper.parker.park_until(steady_now()));  // it was made ready once
+  const std::uint64_t ticket = sleeper.next_ticket();
   arm();
-  CHECK(sleeper.claim(alarm.ticket, wake_reason::first_case));
+  CHECK(sleeper.claim(ticket, wake_reason::first_case));
   CHECK(heap.fire_due(10, 1) == 1);  // taken out, but too late
   CHECK(sleeper.outcome() == wake_reason::first_case);
   CHECK_FALSE(sleeper.parker.park_until(steady_now()));

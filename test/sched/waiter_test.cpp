@@ -102,10 +102,9 @@ TEST_CASE("waiter: a wait that is not cancellable is left alone") {
   CHECK_FALSE(subject.cancel_wait());
   spinlock lock(lock_rank::channel);
   wait_queue queue;
-  wait_node node;
-  node.owner = &subject;
+  wait_node& node = subject.prepare_own(nullptr, 0);
   queue.push(node);
-  subject.publish_exclusive(node, queue, lock, false);
+  subject.publish_exclusive(queue, lock, false);
   CHECK_FALSE(subject.cancel_wait());
   CHECK(node.linked);
   subject.leave_exclusive();
@@ -116,10 +115,8 @@ TEST_CASE("waiter: a cancelled exclusive wait has left its queue") {
   thread_block subject;
   spinlock lock(lock_rank::channel);
   wait_queue queue;
-  wait_node node;
-  node.owner = &subject;
-  queue.push(node);
-  subject.publish_exclusive(node, queue, lock, true);
+  queue.push(subject.prepare_own(nullptr, 0));
+  subject.publish_exclusive(queue, lock, true);
   CHECK(subject.cancel_wait());
   CHECK(subject.outcome() == wake_reason::canceled);
   CHECK(queue.empty());
@@ -160,18 +157,15 @@ TEST_CASE("waiter: of two cancellers and a peer, one wins an exclusive wait") {
   thread_block subject;
   spinlock lock(lock_rank::channel);
   wait_queue queue;
-  wait_node node;
+  wait_node& node = subject.prepare_own(nullptr, 0);
   std::array<std::size_t, 3> wins{};
   std::size_t wrong = 0;
   contest(
       csp_test::scaled(20'000),
       [&] {
         const spinlock_guard guard(lock);
-        node = wait_node{};
-        node.owner = &subject;
-        node.index = 3;
-        queue.push(node);
-        subject.publish_exclusive(node, queue, lock, true);
+        queue.push(subject.prepare_own(nullptr, 0));
+        subject.publish_exclusive(queue, lock, true);
       },
       {[&] { return subject.cancel_wait(); }, [&] { return subject.cancel_wait(); },
        [&] {
@@ -186,7 +180,7 @@ TEST_CASE("waiter: of two cancellers and a peer, one wins an exclusive wait") {
         }
         // A canceller that finds another one at work goes away, and that one or the peer wins.
         wrong += winners != 1 ? 1U : 0U;
-        wrong += won[2] != (subject.outcome() == reason_of_node(3)) ? 1U : 0U;
+        wrong += won[2] != (subject.outcome() == reason_of_node(0)) ? 1U : 0U;
         wrong += node.linked ? 1U : 0U;
         subject.leave_exclusive();
       });
@@ -212,13 +206,11 @@ TEST_CASE("waiter: the owner leaves while a canceller looks; the queue and its l
     struct object {
       spinlock lock{lock_rank::channel};
       wait_queue queue;
-      wait_node node;
     };
     auto frame = std::make_unique<object>();
-    frame->node.owner = &subject;
     frame->lock.lock();
-    frame->queue.push(frame->node);
-    subject.publish_exclusive(frame->node, frame->queue, frame->lock, true);
+    frame->queue.push(subject.prepare_own(nullptr, 0));
+    subject.publish_exclusive(frame->queue, frame->lock, true);
     frame->lock.unlock();
     bool mine = false;
     {
