@@ -111,7 +111,7 @@ void processor::push_back(task& item) noexcept {
     }
   }
   if (item.context.resume_point.get() == nullptr) {
-    fresh_.push(&item);
+    fresh_.push(&item, current());
   } else {
     overflow_.push(&item);
   }
