@@ -1,8 +1,10 @@
-// A locked list of tasks that have not started, beyond what a processor's ring holds: the newest comes out first.
+// A locked list of tasks that have not started, beyond what a processor's ring holds. Those of the newest spawner come
+// out first, in the order in which it made them.
 //
-// Of a tree of tasks that wait for their children the newest first means in depth: few have started at a time and hold
-// a stack. So that the oldest ones come to run too, the list is two stacks: what is asked for as `aged` comes from one
-// that gets no new tasks; when that is empty, it takes the place of the other one.
+// Of a tree of tasks that wait for their children this is a walk in depth: few have started at a time and hold a stack.
+// What one task makes in a row, such as the stages of a chain, starts in that order. So that the oldest ones come to
+// run too, the list is two: what is asked for as `aged` comes from one that gets no new tasks; when that is empty, it
+// takes the place of the other one.
 //
 // Intrusive, so that an append cannot fail.
 #pragma once
@@ -18,15 +20,19 @@ namespace csp::inline v0::detail {
 
 class fresh_list {
  public:
-  /// Puts one task on top. Any thread.
-  void push(task* item) noexcept {
+  /// Adds one task of `spawner`, which only has to differ from the others: behind those that it has just added, before
+  /// all others. Any thread.
+  void push(task* item, const void* spawner) noexcept {
     const spinlock_guard guard(lock_);
-    item->queue_next = young_;
-    young_ = item;
+    task*& place = last_of_newest_ != nullptr && spawner == newest_ ? last_of_newest_->queue_next : young_;
+    item->queue_next = place;
+    place = item;
+    last_of_newest_ = item;
+    newest_ = spawner;
     size_.add(1);
   }
 
-  /// Takes up to `limit` tasks, the newest first; the count. Any thread.
+  /// Takes up to `limit` tasks; the count. Any thread.
   [[nodiscard]] std::uint32_t pop(task** items, std::uint32_t limit) noexcept {
     if (size() == 0) {
       return 0;
@@ -34,6 +40,9 @@ class fresh_list {
     const spinlock_guard guard(lock_);
     std::uint32_t taken = 0;
     take(young_, items, limit, taken);
+    for (std::uint32_t i = 0; i < taken; ++i) {
+      last_of_newest_ = items[i] == last_of_newest_ ? nullptr : last_of_newest_;
+    }
     take(old_, items, limit, taken);
     size_.add(0U - taken);
     return taken;
@@ -48,6 +57,7 @@ class fresh_list {
     const spinlock_guard guard(lock_);
     if (old_ == nullptr) {
       std::swap(old_, young_);
+      last_of_newest_ = nullptr;
     }
     std::uint32_t taken = 0;
     take(old_, items, limit, taken);
@@ -69,6 +79,8 @@ class fresh_list {
   spinlock lock_{lock_rank::queue};
   task* young_ = nullptr;
   task* old_ = nullptr;
+  task* last_of_newest_ = nullptr;  // of the tasks of newest_, which lie in front; null: there are none
+  const void* newest_ = nullptr;
   relaxed<std::uint32_t> size_;  // written under the lock
 };
 

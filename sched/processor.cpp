@@ -75,6 +75,9 @@ void processor::enter_thread() {
   sanitizer::thread_private(&ids_next_, sizeof ids_next_);
   sanitizer::thread_private(&ids_end_, sizeof ids_end_);
   sanitizer::thread_private(&fight_, sizeof fight_);
+  sanitizer::thread_private(&robbed_, sizeof robbed_);
+  sanitizer::thread_private(&loot_, sizeof loot_);
+  sanitizer::thread_private(&refills_, sizeof refills_);
   sanitizer::thread_private(observed_.data(), observed_.size() * sizeof(observation));
   thread_clock_.set(this_thread_cpu_clock());
   thread_number_.set(this_thread_number());
@@ -111,7 +114,7 @@ void processor::push_back(task& item) noexcept {
     }
   }
   if (item.context.resume_point.get() == nullptr) {
-    fresh_.push(&item);
+    fresh_.push(&item, current());
   } else {
     overflow_.push(&item);
   }

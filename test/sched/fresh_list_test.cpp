@@ -1,4 +1,4 @@
-// The locked list of tasks that have not started: newest first, and the oldest are reached too.
+// The locked list of tasks that have not started: the newest spawner's first, and the oldest are reached too.
 #include "sched/fresh_list.h"
 
 #include "test/support/topologies.h"
@@ -20,7 +20,7 @@ TEST_CASE("fresh_list: newest first, as many as asked for") {
   CHECK(list.pop_aged(taken, 10) == 0);
   for (std::size_t i = 0; i < 10; ++i) {
     CHECK(list.size() == i);
-    list.push(&tasks[i]);
+    list.push(&tasks[i], &tasks[i]);
   }
   REQUIRE(list.pop(taken, 3) == 3);
   CHECK(list.size() == 7);
@@ -29,7 +29,7 @@ TEST_CASE("fresh_list: newest first, as many as asked for") {
   }
   REQUIRE(list.pop_aged(taken, 1) == 1);
   CHECK(taken[0] == &tasks[6]);
-  list.push(&tasks[9]);
+  list.push(&tasks[9], &list);
   REQUIRE(list.pop(taken, 10) == 7);
   CHECK(taken[0] == &tasks[9]);
   CHECK(taken[1] == &tasks[5]);
@@ -37,20 +37,44 @@ TEST_CASE("fresh_list: newest first, as many as asked for") {
   CHECK(list.size() == 0);
 }
 
+TEST_CASE("fresh_list: what one task has made comes in its order, before what others had made") {
+  const auto tasks = std::make_unique<task[]>(7);
+  const int parents[3]{};
+  fresh_list list;
+  list.push(&tasks[0], &parents[0]);
+  list.push(&tasks[1], &parents[0]);
+  list.push(&tasks[2], &parents[1]);
+  list.push(&tasks[3], &parents[1]);
+  list.push(&tasks[4], &parents[1]);
+  task* taken[7];
+  REQUIRE(list.pop(taken, 2) == 2);
+  CHECK(taken[0] == &tasks[2]);
+  CHECK(taken[1] == &tasks[3]);
+  list.push(&tasks[5], &parents[1]);  // the same spawner goes on
+  REQUIRE(list.pop(taken, 2) == 2);
+  CHECK(taken[0] == &tasks[4]);
+  CHECK(taken[1] == &tasks[5]);
+  list.push(&tasks[6], &parents[1]);  // its earlier ones have gone
+  REQUIRE(list.pop(taken, 7) == 3);
+  CHECK(taken[0] == &tasks[6]);
+  CHECK(taken[1] == &tasks[0]);
+  CHECK(taken[2] == &tasks[1]);
+}
+
 TEST_CASE("fresh_list: what is aged comes out whatever is pushed meanwhile") {
   constexpr std::size_t old_ones = 20;
   const auto tasks = std::make_unique<task[]>(3 * old_ones);
   fresh_list list;
   for (std::size_t i = 0; i < old_ones; ++i) {
-    list.push(&tasks[i]);
+    list.push(&tasks[i], &tasks[i]);
   }
   std::set<task*> seen;
   for (std::size_t i = 0; i < old_ones; ++i) {
     task* taken = nullptr;
     REQUIRE(list.pop_aged(&taken, 1) == 1);
     seen.insert(taken);
-    list.push(&tasks[old_ones + 2 * i]);
-    list.push(&tasks[old_ones + 2 * i + 1]);
+    list.push(&tasks[old_ones + 2 * i], &list);
+    list.push(&tasks[old_ones + 2 * i + 1], &list);
   }
   for (std::size_t i = 0; i < old_ones; ++i) {
     CHECK(seen.count(&tasks[i]) == 1);
@@ -68,7 +92,7 @@ TEST_CASE("fresh_list: many threads put and take; every task comes out once") {
   for (std::size_t m = 0; m < makers; ++m) {
     threads.emplace_back([&, m] {
       for (std::size_t i = 0; i < each; ++i) {
-        list.push(&tasks[m * each + i]);
+        list.push(&tasks[m * each + i], &taken[i % 2]);
       }
     });
   }
