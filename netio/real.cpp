@@ -25,19 +25,25 @@ module module_in_force(const char* name) noexcept {
 
 namespace {
 
+[[nodiscard]] void* find_in_library(const char* name) noexcept {
+  void* const library = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+  return library != nullptr ? dlsym(library, name) : nullptr;
+}
+
 [[nodiscard]] void* find(const char* name) noexcept {
   // The next definition after ours: an interceptor of a sanitizer, or the C library's. A shared libcsp may come before
   // the hooks in the search order; then the next one would be the hook, and the C library is asked itself.
   void* found = dlsym(RTLD_NEXT, name);
   const void* const hooks = module_in_force("csp_hook_anchor").base;
   if (found == nullptr || (hooks != nullptr && module_of(found).base == hooks)) {
-    void* const library = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
-    found = library != nullptr ? dlsym(library, name) : nullptr;
+    found = find_in_library(name);
   }
   return found;
 }
 
 }  // namespace
+
+module module_of_library() noexcept { return module_of(find_in_library("gnu_get_libc_version")); }
 
 void* look_up(const char* name) noexcept {
   void* const found = find(name);
@@ -89,6 +95,14 @@ constinit const function<int(unsigned, unsigned, int)> close_range("close_range"
 constinit const function<void(int)> closefrom("closefrom");
 constinit const function<int(FILE*)> fclose("fclose");
 constinit const function<int(FILE*)> pclose("pclose");
+constinit const function<FILE*(const char*, const char*)> popen("popen");
+constinit const function<int(const char*)> system("system");
+constinit const function<int(pid_t*, const char*, const posix_spawn_file_actions_t*, const posix_spawnattr_t*,
+                             char* const*, char* const*)>
+    posix_spawn("posix_spawn");
+constinit const function<int(pid_t*, const char*, const posix_spawn_file_actions_t*, const posix_spawnattr_t*,
+                             char* const*, char* const*)>
+    posix_spawnp("posix_spawnp");
 constinit const function<FILE*(const char*, const char*, FILE*)> freopen("freopen");
 constinit const function<int(int, int)> shutdown("shutdown");
 constinit const function<int(int)> dup("dup");
@@ -148,7 +162,8 @@ constexpr const function_base* all[] = {
     &epoll_wait,     &epoll_pwait,     &epoll_pwait2,  &sleep,        &usleep,
     &nanosleep,      &clock_nanosleep, &getaddrinfo,   &waitpid,      &wait4,
     &waitid,         &flock,           &fsync,         &fdatasync,    &gethostbyname,
-    &gethostbyname2, &gethostbyaddr,   &syscall,       &pthread_join};
+    &gethostbyname2, &gethostbyaddr,   &syscall,       &pthread_join, &popen,
+    &system,         &posix_spawn,     &posix_spawnp};
 
 }  // namespace
 

@@ -9,6 +9,7 @@
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
+#include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -35,6 +36,8 @@ struct module {
 };
 /// Where an address was loaded from.
 [[nodiscard]] CSP_API module module_of(const void* address) noexcept;
+/// The C library itself; none when it is not glibc.
+[[nodiscard]] CSP_API module module_of_library() noexcept;
 /// Where the function lies that the program gets when it calls `name`.
 [[nodiscard]] CSP_API module module_in_force(const char* name) noexcept;
 
@@ -116,6 +119,14 @@ extern CSP_API const function<int(unsigned, unsigned, int)> close_range;
 extern CSP_API const function<void(int)> closefrom;
 extern CSP_API const function<int(FILE*)> fclose;
 extern CSP_API const function<int(FILE*)> pclose;
+extern CSP_API const function<FILE*(const char*, const char*)> popen;
+extern CSP_API const function<int(const char*)> system;
+extern CSP_API const function<int(pid_t*, const char*, const posix_spawn_file_actions_t*, const posix_spawnattr_t*,
+                                  char* const*, char* const*)>
+    posix_spawn;
+extern CSP_API const function<int(pid_t*, const char*, const posix_spawn_file_actions_t*, const posix_spawnattr_t*,
+                                  char* const*, char* const*)>
+    posix_spawnp;
 extern CSP_API const function<FILE*(const char*, const char*, FILE*)> freopen;
 extern CSP_API const function<int(int, int)> shutdown;
 extern CSP_API const function<int(int)> dup;

@@ -107,7 +107,7 @@ void shared_fd::set_deadline(io_direction way, nanos deadline) noexcept {
   }
 }
 
-int shared_fd::check_time(io_direction way) const noexcept {
+int shared_fd::check_limit(io_direction way) const noexcept {
   const nanos limit = deadline(way);
   return limit == never || current_time() < limit ? 0 : -ETIMEDOUT;
 }

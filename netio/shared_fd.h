@@ -142,7 +142,10 @@ class CSP_API shared_fd {
   // Outcomes of 0, or of -error:
 
   /// ETIMEDOUT: the deadline has passed already.
-  [[nodiscard]] int check_time(io_direction way) const noexcept;
+  [[nodiscard]] int check_time(io_direction way) const noexcept {
+    return deadline(way) == never ? 0 : check_limit(way);
+  }
+  [[nodiscard]] int check_limit(io_direction way) const noexcept;
   /// After an attempt that said EAGAIN; 0: another one is worth it. Throws canceled.
   [[nodiscard]] CSP_ALWAYS_INLINE int wait(io_operation& operation, io_direction way, io_options& options) {
     in_a_row_.set(0);
@@ -155,6 +158,7 @@ class CSP_API shared_fd {
     }
     options.deadline = deadline(way);
     const io_wait outcome = operation.wait_for_edge();
+    __builtin_prefetch(this);  // needed after the system call that comes next
     return outcome == io_wait::ready ? 0 : judge(outcome, way);
   }
   /// The same the first time: registers it, or finds that there is no poller for it.
@@ -195,7 +199,8 @@ class CSP_API shared_fd {
   /// are not held up, and so many that the yield costs nothing beside them.
   static constexpr std::uint32_t most_in_a_row = 64;
 
-  std::atomic<std::uint64_t> word_{owned_bit};  // operations under way, and the bits
+  // All that an operation needs lies in one cache line.
+  alignas(cache_line) std::atomic<std::uint64_t> word_{owned_bit};  // operations under way, and the bits
   const int fd_;
   relaxed<std::uint32_t> in_a_row_;
   relaxed<transport> transport_;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "netio/network.h"
+#include "netio/prompt_calls.h"
 #include "netio/real.h"
 
 namespace csp::inline v0::detail::sockets {
@@ -38,14 +39,14 @@ inline ssize_t recv(int fd, void* data, std::size_t size) {
   if (is_simulated(fd)) [[unlikely]] {
     return transfer_simulated(fd, io_direction::read, data, size, nullptr, 0);
   }
-  return real::recv(fd, data, size, 0);
+  return prompt::recv(fd, data, size, 0);
 }
 
 inline ssize_t recvmsg(int fd, msghdr* into) {
   if (is_simulated(fd)) [[unlikely]] {
     return receive_simulated(fd, *into);
   }
-  return real::recvmsg(fd, into, 0);
+  return prompt::recvmsg(fd, into, 0);
 }
 
 /// Never raises SIGPIPE, as the next two.
@@ -53,7 +54,7 @@ inline ssize_t send(int fd, const void* data, std::size_t size) {
   if (is_simulated(fd)) [[unlikely]] {
     return transfer_simulated(fd, io_direction::write, const_cast<void*>(data), size, nullptr, 0);
   }
-  return real::send(fd, data, size, MSG_NOSIGNAL);
+  return prompt::send(fd, data, size, MSG_NOSIGNAL);
 }
 
 inline ssize_t sendto(int fd, const void* data, std::size_t size, const sockaddr* name, socklen_t length) {
@@ -61,14 +62,14 @@ inline ssize_t sendto(int fd, const void* data, std::size_t size, const sockaddr
     return transfer_simulated(fd, io_direction::write, const_cast<void*>(data), size, const_cast<sockaddr*>(name),
                               length);
   }
-  return real::sendto(fd, data, size, MSG_NOSIGNAL, name, length);
+  return prompt::sendto(fd, data, size, MSG_NOSIGNAL, name, length);
 }
 
 inline ssize_t sendmsg(int fd, const msghdr* from) {
   if (is_simulated(fd)) [[unlikely]] {
     return send_simulated(fd, *from);
   }
-  return real::sendmsg(fd, from, MSG_NOSIGNAL);
+  return prompt::sendmsg(fd, from, MSG_NOSIGNAL);
 }
 
 /// What it gives is non-blocking and closed on exec.

@@ -44,7 +44,7 @@ void processor::assign(scheduler_core& core, unsigned index, std::uint64_t seed,
   observed_.assign(scheduler_core::most_processors, observation{.gain = most_gain});
   loot_ = 0;
   robbed_ = 0;
-  pinned_turn_ = false;
+  pinned_turn_.set(false);
   refills_ = 0;
   aged_turn_ = 0;
   retire_requested.set(false);
@@ -100,6 +100,27 @@ std::uint64_t processor::next_id() noexcept {
   return ids_next_++;
 }
 
+namespace {
+
+/// What a task needs first when its turn comes is brought into the caches: its block and the begin of its payload.
+void bring_block_close(task& item) noexcept {
+  const auto* const block = reinterpret_cast<const char*>(&item);
+  for (std::size_t at = 0; at < payload_offset + cache_line; at += cache_line) {
+    __builtin_prefetch(block + at);
+  }
+}
+
+/// And the top of its stack, where the saved registers and the frames of its wait lie.
+void bring_stack_close(const task& item) noexcept {
+  constexpr std::ptrdiff_t lines_of_stack = 10;
+  const char* const stack_top = static_cast<const char*>(item.context.resume_point.get());
+  for (std::ptrdiff_t line = 0; line < lines_of_stack; ++line) {
+    __builtin_prefetch(stack_top + line * static_cast<std::ptrdiff_t>(cache_line));
+  }
+}
+
+}  // namespace
+
 // --- queues ---------------------------------------------------------------------------------------------------------
 
 void processor::push_back(task& item) noexcept {
@@ -113,7 +134,7 @@ void processor::push_back(task& item) noexcept {
       return;
     }
   }
-  if (item.context.resume_point.get() == nullptr) {
+  if (item.stack == nullptr) {
     fresh_.push(&item, current());
   } else {
     overflow_.push(&item);
@@ -136,9 +157,13 @@ task* processor::refill() noexcept {
   if (taken == 0) {
     taken = fresh_.pop(items, limit);
   }
-  for (std::uint32_t i = 1; i < taken; ++i) {
+  for (std::uint32_t i = 0; i < taken; ++i) {
+    if (items[i]->context.resume_point.get() != nullptr) {  // a fresh task has just been written, and has no stack
+      bring_block_close(*items[i]);
+      bring_stack_close(*items[i]);
+    }
     // The FIFO was empty and only the owner appends to it.
-    require(local_.push(items[i]), "the local queue is full after it was found empty");
+    require(i == 0 || local_.push(items[i]), "the local queue is full after it was found empty");
   }
   return taken != 0 ? items[0] : nullptr;
 }
@@ -181,6 +206,7 @@ void processor::ready(task& woken) noexcept {
 
 void processor::end_delivery(bool many) noexcept {
   delivering_ = false;
+  delivered_until_ = count.switches.get() + local_.fifo_size() + ring_.size() + overflow_.size() + inbox_.size();
   if (many) {
     core().notify_from_processor();
   }
@@ -272,7 +298,8 @@ bool processor::poll_now_and_then() noexcept {
     return false;
   }
   const nanos now = core().now();
-  return now - source->last_look() >= poll_interval && source->poll(this, now) != 0;
+  const bool behind = count.switches.get() < delivered_until_;
+  return now - source->last_look() >= (behind ? poll_interval_behind : poll_interval) && source->poll(this, now) != 0;
 }
 
 void processor::do_chores() noexcept {
@@ -308,8 +335,29 @@ task* processor::take_shared() noexcept {
 }
 
 task* processor::take_pinned() noexcept {
-  task* item = nullptr;
-  return inbox_.pop(&item, 1) != 0 ? item : nullptr;
+  std::array<task*, 2> following{};
+  task* const item = inbox_.pop(following);
+  // Only we take from here, so they stay. The block of a task tells where its stack is, so it must be close before.
+  if (following[1] != nullptr) {
+    bring_block_close(*following[1]);
+  }
+  if (following[0] != nullptr) {
+    bring_stack_close(*following[0]);
+  }
+  return item;
+}
+
+task* processor::take_in_turn(bool newest_first) noexcept {
+  pinned_turn_.set(!pinned_turn_.get());
+  task* item = pinned_turn_.get() ? take_pinned() : nullptr;
+  item = item != nullptr ? item : take_own(newest_first);
+  item = item != nullptr ? item : take_pinned();
+  if (item != nullptr) {
+    sanitizer::observe(item);  // who takes from a queue knows what the one who pushed did
+    // What was done to take it, its links read for one, comes before what others do to it after its next wait.
+    sanitizer::publish(item);
+  }
+  return item;
 }
 
 task* processor::take_aged() noexcept {
@@ -327,17 +375,7 @@ task* processor::choose() noexcept {
     }
   }
   const bool newest_first = is_simulated() ? core().settings().simulated->prefers_newest() : !chores;
-  // Inbox and own queue take turns while both have something.
-  pinned_turn_ = !pinned_turn_;
-  if (pinned_turn_) {
-    if (task* const item = take_pinned()) {
-      return item;
-    }
-  }
-  if (task* const item = take_own(newest_first)) {
-    return item;
-  }
-  if (task* const item = take_pinned()) {
+  if (task* const item = take_in_turn(newest_first)) {
     return item;
   }
   if (timers.earliest() != never && fire_timers(timers, core().now(), local_queue<task>::capacity) != 0) {

@@ -43,6 +43,9 @@ class CSP_API processor {
   static constexpr std::uint32_t ring_capacity = CSP_SHRUNK(1024, 4);
   /// A busy processor asks the poller at most so often: a look is a system call of some 300 ns.
   static constexpr nanos poll_interval = 50'000;
+  /// And while those wait in line still that the last look has made ready, behind which all that it found now would
+  /// have to stand: half of what makes the monitor look.
+  static constexpr nanos poll_interval_behind = 500'000;
   /// Switches between two looks at everything that is not the own queue: bounds how long a talking pair, or a flood of
   /// ready tasks, can keep others waiting; costs 1/32 of a look a switch.
   static constexpr std::int32_t switches_between_chores = 32;
@@ -204,6 +207,8 @@ class CSP_API processor {
   static void commit_moved(processor& here, task* left, void* argument) noexcept;
   [[nodiscard]] task* take_own(bool next_first) noexcept;
   [[nodiscard]] CSP_NOINLINE task* refill() noexcept;
+  /// From inbox and own queue by turns, while both have something.
+  [[nodiscard]] CSP_NOINLINE task* take_in_turn(bool newest_first) noexcept;
   [[nodiscard]] task* choose() noexcept;
   void do_chores() noexcept;
   /// The scheduler's poller, if it has one that watches something; else null.
@@ -246,8 +251,9 @@ class CSP_API processor {
   const relaxed<std::uint32_t>* coarse_time_ = nullptr;
   bool searching_ = false;
   bool delivering_ = false;
+  std::uint64_t delivered_until_ = 0;   // number of switches by which all have had a turn that were in line at a look
   nanos search_time_ = longest_search;  // how long it looks for work before it sleeps
-  bool pinned_turn_ = false;            // inbox and other queues take turns
+  relaxed<bool> pinned_turn_;           // inbox and other queues take turns
   std::uint32_t refills_ = 0;           // of the local queue, while the fresh list has tasks
   std::uint32_t aged_turn_ = 0;         // rounds of chores, meanwhile
   relaxed<int> held_;                   // tasks that wait and must come back here

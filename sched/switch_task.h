@@ -18,8 +18,11 @@ CSP_ALWAYS_INLINE task* processor::take_own(bool next_first) noexcept {
 CSP_ALWAYS_INLINE task* processor::take_next() noexcept {
   const std::int32_t budget = budget_.get() - 1;
   budget_.set(budget);
-  if (budget <= 0 || inbox_.size() != 0) [[unlikely]] {
+  if (budget <= 0) [[unlikely]] {
     return nullptr;
+  }
+  if (inbox_.size() != 0) [[unlikely]] {
+    return take_in_turn(true);
   }
   task* const item = take_own(true);
   if (item != nullptr) {
@@ -42,7 +45,7 @@ CSP_ALWAYS_INLINE void processor::park(commit_function commit, void* argument) n
 CSP_ALWAYS_INLINE void processor::yield() noexcept {
   task* const self = current();
   task* const next = take_next();
-  if (next == nullptr && budget_.get() > 0 && inbox_.size() == 0) {
+  if (next == nullptr && budget_.get() > 0) {
     return;
   }
   if (next != nullptr && next->context.resume_point.get() == nullptr) [[unlikely]] {

@@ -6,6 +6,7 @@
 #include "sched/base/spinlock.h"
 #include "sched/task.h"
 
+#include <array>
 #include <cstdint>
 
 namespace csp::inline v0::detail {
@@ -41,6 +42,23 @@ class task_list {
     }
     size_.add(0U - taken);
     return taken;
+  }
+
+  /// Takes the oldest task; null: none. `following`: the two after it, or null. Any thread.
+  [[nodiscard]] task* pop(std::array<task*, 2>& following) noexcept {
+    if (size() == 0) {
+      return nullptr;
+    }
+    const spinlock_guard guard(lock_);
+    task* const item = head_;
+    if (item != nullptr) {
+      head_ = item->queue_next;
+      tail_ = head_ != nullptr ? tail_ : nullptr;
+      following[0] = head_;
+      following[1] = head_ != nullptr ? head_->queue_next : nullptr;
+      size_.add(0U - 1);
+    }
+    return item;
   }
 
   /// A glance; exact under quiescence. A push that happened before is seen.

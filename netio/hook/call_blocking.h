@@ -44,12 +44,14 @@ ssize_t call_blocking(int fd, io_direction way, std::size_t asked, Attempt attem
         return -1;
       }
       if (deadline == 0) {
-        deadline = add_saturating(steady_now(), time_limit(fd, way));
+        const nanos limit = time_limit(fd, way);
+        deadline = limit == never ? never : add_saturating(steady_now(), limit);
       }
       options.deadline = deadline;
     }
     const bool at_once = operation.is_watched() && in_own_process();
     const io_wait outcome = at_once ? operation.wait_for_edge() : io_wait::failed;
+    __builtin_prefetch(numbers.find(fd));  // needed after the attempt, by the next call
     if (outcome != io_wait::ready && !(at_once ? may_go_on(outcome) : wait_for(operation, fd, way))) {
       return -1;
     }

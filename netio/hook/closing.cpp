@@ -18,6 +18,31 @@ namespace {
   return real::fcntl(fd, F_GETFD, nullptr) >= 0;
 }
 
+// System calls that change what the hooks have found out, or may: starting a process, sending a message, setting
+// O_NONBLOCK. Their arguments are not looked into.
+void note_before(long number) noexcept {
+  switch (number) {
+#if defined(SYS_fork)
+    case SYS_fork:
+#endif
+    case SYS_clone:
+    case SYS_clone3:
+    case SYS_sendmsg:
+    case SYS_sendmmsg:
+      note_sharing();
+      break;
+    default:
+      break;
+  }
+}
+
+void note_after(long number) noexcept {
+  note_before(number);
+  if (number == SYS_fcntl || number == SYS_ioctl) {
+    forget_flags();
+  }
+}
+
 // The number of a stream about to go; -1 for one without.
 void release_stream(FILE* stream) noexcept {
   if (stream != nullptr) {
@@ -89,7 +114,7 @@ CSP_API int dup3(int from, int to, int flags) noexcept {
   return hook::duplicate_over(from, to, real::dup3(from, to, flags));
 }
 
-// The system call made by its number closes as well. All six arguments are passed on, as the C library does it, however
+// The system call made by its number does the same. All six arguments are passed on, as the C library does it, however
 // many there are.
 CSP_API CSP_NO_ASAN long syscall(long number, ...) noexcept {
   va_list more;
@@ -115,7 +140,10 @@ CSP_API CSP_NO_ASAN long syscall(long number, ...) noexcept {
     default:
       break;
   }
-  return real::syscall(number, a, b, c, d, e, f);
+  hook::note_before(number);
+  const long result = real::syscall(number, a, b, c, d, e, f);
+  hook::note_after(number);
+  return result;
 }
 
 }  // extern "C"

@@ -21,10 +21,14 @@ namespace {
          real::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0;
 }
 
-int accept_in_task(int fd, sockaddr* address, socklen_t* length, int flags) noexcept {
+// `before`: what sharings() was before the call that has made the socket.
+int accept_in_task(int fd, sockaddr* address, socklen_t* length, int flags, std::uint32_t& before) noexcept {
   bool tried = false;
   return static_cast<int>(call_blocking(fd, io_direction::read, 0, [&]() -> ssize_t {
-    const auto call = [&] { return real::accept4(fd, address, length, flags); };
+    const auto call = [&] {
+      before = sharings();
+      return real::accept4(fd, address, length, flags);
+    };
     const int fresh = when_ready(fd, io_direction::read, call);
     if (fresh >= 0 || errno != EAGAIN || tried) {
       return fresh;
@@ -40,9 +44,10 @@ int accept_in_task(int fd, sockaddr* address, socklen_t* length, int flags) noex
 
 int accept_any(int fd, sockaddr* address, socklen_t* length, int flags) noexcept {
   errno_guard keep;
+  std::uint32_t before = sharings();
   const int fresh =
-      keep(in_task() ? accept_in_task(fd, address, length, flags) : real::accept4(fd, address, length, flags));
-  adopt(fresh, is_known(fd) ? kind_of(fd) : fd_kind::unknown);
+      keep(in_task() ? accept_in_task(fd, address, length, flags, before) : real::accept4(fd, address, length, flags));
+  adopt(fresh, known_kind(fd), before);
   return fresh;
 }
 
@@ -59,6 +64,7 @@ int begin_connect(int fd, const sockaddr* address, socklen_t length) noexcept {
   const int result = real::connect(fd, address, length);
   const int error = errno;
   static_cast<void>(set(flags));
+  forget_flags();  // somebody may have looked meanwhile
   errno = error;
   return result;
 }

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <cstdarg>
 
@@ -30,6 +31,11 @@ int control(int fd, int command, void* argument) noexcept {
       adopt(fresh);
       return fresh;
     }
+    case F_SETFL: {
+      const int result = real::fcntl(fd, command, argument);
+      forget_flags();
+      return result;
+    }
     case F_SETLKW:
     case F_OFD_SETLKW:
       return in_task() ? lock_part(fd, command, argument) : real::fcntl(fd, command, argument);
@@ -52,6 +58,18 @@ CSP_API int fcntl(int fd, int command, ...) {
   void* const argument = va_arg(more, void*);  // an int travels in the same register
   va_end(more);
   return hook::control(fd, command, argument);
+}
+
+CSP_API int ioctl(int fd, unsigned long request, ...) noexcept {
+  va_list more;
+  va_start(more, request);
+  void* const argument = va_arg(more, void*);
+  va_end(more);
+  const int result = real::ioctl(fd, request, argument);
+  if (request == FIONBIO) {
+    hook::forget_flags();
+  }
+  return result;
 }
 
 CSP_API int setsockopt(int fd, int level, int name, const void* value, socklen_t size) noexcept {

@@ -22,10 +22,10 @@ int adopted(int fd, fd_kind kind = fd_kind::other) noexcept {
   return fd;
 }
 
-int adopted_pair(int result, const int* fds, fd_kind kind) noexcept {
+int adopted_pair(int result, const int* fds, fd_kind kind, std::uint32_t sharings_before = 0) noexcept {
   if (result == 0) {
-    adopt(fds[0], kind);
-    adopt(fds[1], kind);
+    adopt(fds[0], kind, sharings_before);
+    adopt(fds[1], kind, sharings_before);
   }
   return result;
 }
@@ -58,11 +58,15 @@ using hook::fd_kind;
 extern "C" {
 
 CSP_API int socket(int domain, int type, int protocol) noexcept {
-  return hook::adopted(real::socket(domain, type, protocol), fd_kind::unknown);
+  const std::uint32_t before = hook::sharings();
+  const int fd = real::socket(domain, type, protocol);
+  hook::adopt(fd, fd_kind::unknown, before);
+  return fd;
 }
 
 CSP_API int socketpair(int domain, int type, int protocol, int* fds) noexcept {
-  return hook::adopted_pair(real::socketpair(domain, type, protocol, fds), fds, fd_kind::unknown);
+  const std::uint32_t before = hook::sharings();
+  return hook::adopted_pair(real::socketpair(domain, type, protocol, fds), fds, fd_kind::unknown, before);
 }
 
 CSP_API int pipe(int* fds) noexcept { return hook::adopted_pair(real::pipe(fds), fds, fd_kind::pipe); }

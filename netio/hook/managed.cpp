@@ -17,23 +17,12 @@
 namespace csp::inline v0::detail::hook {
 namespace {
 
-struct fd_info {
-  relaxed<bool> known;
-  relaxed<fd_kind> kind;
-  relaxed<std::uint32_t> epoch;          // of what follows; 0: never found out
-  std::array<relaxed<nanos>, 2> limits;  // by direction
-  std::mutex turn;
-};
-
-constinit fd_table<fd_info> numbers;
 constinit std::atomic<std::uint32_t> limits_epoch{1};
-constinit std::mutex common_turn;  // of numbers without an entry
+constinit std::atomic<std::uint32_t> flags_epoch{2};  // even: the lowest bit is for the flag
+constinit std::atomic<std::uint32_t> sharings_count{1};
+/// By the number's remainder: those of pipes and terminals, and of sockets that connect, are few.
+constinit std::array<std::mutex, 64> turns;
 constinit std::atomic<pid_t> own_process{0};
-
-[[nodiscard]] fd_info* known_info(int fd) noexcept {
-  fd_info* const info = numbers.find(fd);
-  return info != nullptr && info->known.get() ? info : nullptr;
-}
 
 [[nodiscard]] fd_kind look_up_kind(int fd) noexcept {
   struct stat status {};
@@ -76,7 +65,7 @@ constinit std::atomic<pid_t> own_process{0};
 
 // Finds out the limits of a known number, unless it has them of this epoch.
 void refresh(int fd, fd_info& info) noexcept {
-  // acquire: pairs with the release in forget_limits(); a change that was made before is seen by the calls below.
+  // acquire: pairs with the release in raise(); a change that was made before is seen by the calls below.
   const std::uint32_t epoch = limits_epoch.load(std::memory_order_acquire);
   if (info.epoch.get() == epoch) {
     return;
@@ -91,21 +80,46 @@ void refresh(int fd, fd_info& info) noexcept {
 
 void note_fork() noexcept { forked.store(true, std::memory_order_relaxed); }
 
+// The next value of an epoch that is never 0. release: pairs with the acquire of its readers; who sees it, and then
+// asks the kernel, finds what was changed before.
+void raise(std::atomic<std::uint32_t>& epoch, std::uint32_t step) noexcept {
+  if (epoch.fetch_add(step, std::memory_order_acq_rel) + step == 0) {
+    epoch.fetch_add(step, std::memory_order_acq_rel);
+  }
+}
+
+// O_NONBLOCK as it is now. EBADF counts as clear.
+[[nodiscard]] bool ask_for_nonblocking(int fd) noexcept {
+  const int saved = errno;
+  const int flags = real::fcntl(fd, F_GETFL, nullptr);
+  errno = saved;
+  return flags >= 0 && (flags & O_NONBLOCK) != 0;
+}
+
 // Before main: which process this is, and how a child of it is told.
 [[gnu::constructor]] void note_process() noexcept {
   real::look_up_all();
   own_process.store(::getpid(), std::memory_order_relaxed);
-  ::pthread_atfork(nullptr, nullptr, note_fork);
+  // Before the fork, for what the child does while we do not run; after it, for what was made between the two.
+  ::pthread_atfork(note_sharing, note_sharing, note_fork);
 }
 
 }  // namespace
 
+constinit fd_table<fd_info> numbers;
 constinit std::atomic<bool> forked{false};
 constinit std::atomic<bool> vforked{false};
 
 bool ask_for_own_process() noexcept { return ::getpid() == own_process.load(std::memory_order_relaxed); }
 
-void adopt(int fd, fd_kind kind) noexcept {
+std::uint32_t sharings() noexcept {
+  // acquire: pairs with the release in raise().
+  return sharings_count.load(std::memory_order_acquire);
+}
+
+void note_sharing() noexcept { raise(sharings_count, 1); }
+
+void adopt(int fd, fd_kind kind, std::uint32_t sharings_before) noexcept {
   if (fd < 0 || !in_own_process()) {
     return;
   }
@@ -113,6 +127,8 @@ void adopt(int fd, fd_kind kind) noexcept {
   try {
     if (fd_info* const info = numbers.get(fd)) {
       info->kind.set(kind);
+      info->sharings.set(sharings_before);
+      info->flags.set(0);
       info->epoch.set(0);
       info->known.set(true);
     }
@@ -138,19 +154,9 @@ void release_range(unsigned first, unsigned last) noexcept {
   }
 }
 
-void forget_limits() noexcept {
-  // release: pairs with the acquire in refresh(). Never 0.
-  if (limits_epoch.fetch_add(1, std::memory_order_acq_rel) + 1 == 0) {
-    limits_epoch.fetch_add(1, std::memory_order_acq_rel);
-  }
-}
+void forget_limits() noexcept { raise(limits_epoch, 1); }
 
-bool is_known(int fd) noexcept { return known_info(fd) != nullptr; }
-
-bool is_known_stream(int fd) noexcept {
-  const fd_kind kind = is_known(fd) ? kind_of(fd) : fd_kind::unknown;
-  return kind == fd_kind::tcp || kind == fd_kind::stream;
-}
+void forget_flags() noexcept { raise(flags_epoch, 2); }
 
 fd_kind kind_of(int fd) noexcept {
   fd_info* const info = known_info(fd);
@@ -164,11 +170,18 @@ fd_kind kind_of(int fd) noexcept {
 }
 
 bool is_nonblocking(int fd) noexcept {
-  // Asked each time: the flag belongs to the open file, and another process may change it.
-  const int saved = errno;
-  const int flags = real::fcntl(fd, F_GETFL, nullptr);
-  errno = saved;
-  return flags >= 0 && (flags & O_NONBLOCK) != 0;
+  fd_info* const info = known_info(fd);
+  if (info == nullptr || info->sharings.get() != sharings() || vforked.load(std::memory_order_relaxed)) {
+    return ask_for_nonblocking(fd);
+  }
+  // acquire: pairs with the release in raise(). Epoch and flag are one word, for others may find them out meanwhile.
+  const std::uint32_t epoch = flags_epoch.load(std::memory_order_acquire);
+  std::uint32_t flags = info->flags.get();
+  if ((flags & ~1U) != epoch) [[unlikely]] {
+    flags = epoch | (ask_for_nonblocking(fd) ? 1U : 0U);
+    info->flags.set(flags);
+  }
+  return (flags & 1U) != 0;
 }
 
 nanos time_limit(int fd, io_direction way) noexcept {
@@ -182,14 +195,6 @@ nanos time_limit(int fd, io_direction way) noexcept {
   return limit;
 }
 
-std::mutex& turn(int fd) noexcept {
-  try {
-    if (fd_info* const info = numbers.get(fd)) {
-      return info->turn;
-    }
-  } catch (const std::bad_alloc&) {
-  }
-  return common_turn;
-}
+std::mutex& turn(int fd) noexcept { return turns[static_cast<unsigned>(fd) % turns.size()]; }
 
 }  // namespace csp::inline v0::detail::hook

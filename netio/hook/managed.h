@@ -2,10 +2,13 @@
 //
 // A number that a hooked call has returned is *known* until a hooked call closes it: what was found out about it is
 // kept. Of any other number (inherited, made by a system call behind our back) nothing is kept: each wait looks afresh.
-// Time limits belong to the socket, which may have several numbers, so a call that changes one makes all numbers forget
-// theirs, by raising one epoch.
+// Time limits and O_NONBLOCK belong to the open file, which may have several numbers, so a call that changes one makes
+// all numbers forget theirs, by raising an epoch. Another process can change O_NONBLOCK as well, if it has the file: so
+// that is kept only of sockets that no other process can have, made since the last time that one was started, or that
+// descriptors were sent over a socket.
 #pragma once
 
+#include "netio/fd_table.h"
 #include "netio/io.h"
 #include "netio/readiness.h"
 #include "sched/base/clock.h"
@@ -13,7 +16,9 @@
 #include "sched/base/tls.h"
 #include "sched/processor.h"
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 
@@ -40,28 +45,64 @@ extern std::atomic<bool> vforked;
   return !vforked.load(std::memory_order_relaxed) || ask_for_own_process();
 }
 
-/// The number has just come from the kernel, for something new.
-void adopt(int fd, fd_kind kind = fd_kind::unknown) noexcept;
+/// How often descriptors may have come into the hands of another process. Never 0.
+[[nodiscard]] std::uint32_t sharings() noexcept;
+/// They may have, or are about to.
+void note_sharing() noexcept;
+/// True when a message with so much control data, sent here, may take descriptors along (SCM_RIGHTS).
+[[nodiscard]] bool may_carry_descriptors(int fd, std::size_t control_length) noexcept;
+
+/// The number has just come from the kernel, for something new. `sharings_before`: of a socket, what sharings() was
+/// before the system call that has made it; 0 for what other processes may have.
+void adopt(int fd, fd_kind kind = fd_kind::unknown, std::uint32_t sharings_before = 0) noexcept;
 /// The number is about to be closed, or to be made stand for something else.
 void release(int fd) noexcept;
 /// The same for all numbers from `first` to `last`.
 void release_range(unsigned first, unsigned last) noexcept;
 /// Somebody has set a time limit on some socket.
 void forget_limits() noexcept;
+/// Somebody has set O_NONBLOCK on something, or cleared it.
+void forget_flags() noexcept;
+
+/// What is known of a number. Two of them share a cache line.
+struct alignas(cache_line / 2) fd_info {
+  relaxed<bool> known;
+  relaxed<fd_kind> kind;
+  relaxed<std::uint32_t> sharings;       // when it was made; 0: other processes may have it
+  relaxed<std::uint32_t> flags;          // their epoch, and in the lowest bit O_NONBLOCK; 0: never found out
+  relaxed<std::uint32_t> epoch;          // of the limits; 0: never found out
+  std::array<relaxed<nanos>, 2> limits;  // by direction
+};
+static_assert(sizeof(fd_info) == cache_line / 2);
+extern fd_table<fd_info> numbers;
+
+[[nodiscard]] CSP_ALWAYS_INLINE fd_info* known_info(int fd) noexcept {
+  fd_info* const info = numbers.find(fd);
+  return info != nullptr && info->known.get() ? info : nullptr;
+}
 
 /// What a number stands for. `unknown` for a bad one.
 [[nodiscard]] fd_kind kind_of(int fd) noexcept;
 /// True when a hooked call has made it.
-[[nodiscard]] bool is_known(int fd) noexcept;
+[[nodiscard]] inline bool is_known(int fd) noexcept { return known_info(fd) != nullptr; }
+/// The kind of a number that a hooked call has made; `unknown` for others.
+[[nodiscard]] inline fd_kind known_kind(int fd) noexcept {
+  const fd_info* const info = known_info(fd);
+  const fd_kind kind = info != nullptr ? info->kind.get() : fd_kind::unknown;
+  return kind != fd_kind::unknown || info == nullptr ? kind : kind_of(fd);
+}
 /// True for the number of a stream socket that a hooked call has made: read and write are recv and send there.
-[[nodiscard]] bool is_known_stream(int fd) noexcept;
+[[nodiscard]] inline bool is_known_stream(int fd) noexcept {
+  const fd_kind kind = known_kind(fd);
+  return kind == fd_kind::tcp || kind == fd_kind::stream;
+}
 /// True when the user has set O_NONBLOCK on it; false too when the number is bad.
 [[nodiscard]] bool is_nonblocking(int fd) noexcept;
 /// SO_RCVTIMEO or SO_SNDTIMEO as a length; `never` for none and for what is no socket.
 [[nodiscard]] nanos time_limit(int fd, io_direction way) noexcept;
 
 /// Held around a call that must not block and has no flag to say so: poll(2) and the call that it promises to be short.
-/// Tasks and threads of this program that use the same number take turns. Not held over a park.
+/// Tasks and threads of this program that use the same number take turns. Not held over a park, nor two at once.
 [[nodiscard]] std::mutex& turn(int fd) noexcept;
 
 /// Keeps errno as the caller had it unless told otherwise: success never writes it.

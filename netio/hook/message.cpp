@@ -2,6 +2,7 @@
 #include "netio/hook/call_blocking.h"
 #include "netio/hook/define.h"
 #include "netio/hook/vector.h"
+#include "netio/prompt_calls.h"
 #include "netio/real.h"
 
 #include <poll.h>
@@ -26,7 +27,7 @@ constexpr int never_waits = MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB;
 
 // What a short count proves only on TCP, and not for a peek.
 [[nodiscard]] std::size_t asked(int fd, int flags, std::size_t size) noexcept {
-  return (flags & MSG_PEEK) == 0 && is_known(fd) && kind_of(fd) == fd_kind::tcp ? size : 0;
+  return (flags & MSG_PEEK) == 0 && known_kind(fd) == fd_kind::tcp ? size : 0;
 }
 
 // True when nothing more will come, so that a peek can see no more than it has.
@@ -100,16 +101,19 @@ ssize_t receive_message(int fd, msghdr* message, int flags) noexcept {
   ssize_t advanced = 0;
   return receive_by(fd, flags, rest.bytes(), [&](int step_flags, ssize_t done) {
     if (done == 0) {
-      return real::recvmsg(fd, message, step_flags);
+      return prompt::recvmsg(fd, message, step_flags);
     }
     rest.advance(static_cast<std::size_t>(done - advanced));
     advanced = done;
     msghdr step = remainder(*message, rest);
-    return real::recvmsg(fd, &step, step_flags);
+    return prompt::recvmsg(fd, &step, step_flags);
   });
 }
 
 ssize_t send_message(int fd, const msghdr* message, int flags) noexcept {
+  if (may_carry_descriptors(fd, message->msg_controllen)) {
+    note_sharing();
+  }
   rest_of_vector rest(message->msg_iov, message->msg_iovlen);
   if (!rest.complete()) {
     return real::sendmsg(fd, message, flags);
@@ -117,13 +121,33 @@ ssize_t send_message(int fd, const msghdr* message, int flags) noexcept {
   ssize_t advanced = 0;
   return send_by(fd, flags, rest.bytes(), [&](int step_flags, ssize_t done) {
     if (done == 0) {
-      return real::sendmsg(fd, message, step_flags);
+      return prompt::sendmsg(fd, message, step_flags);
     }
     rest.advance(static_cast<std::size_t>(done - advanced));
     advanced = done;
     const msghdr step = remainder(*message, rest);
-    return real::sendmsg(fd, &step, step_flags);
+    return prompt::sendmsg(fd, &step, step_flags);
   });
+}
+
+// The real call, outside of a task or with arguments that only the kernel should look at: what a message has taken
+// along is noted when it has gone.
+ssize_t pass_on(int fd, const msghdr* message, int flags) noexcept {
+  const ssize_t sent = real::sendmsg(fd, message, flags);
+  if (sent >= 0 && may_carry_descriptors(fd, message->msg_controllen)) {
+    note_sharing();
+  }
+  return sent;
+}
+
+int pass_on(int fd, mmsghdr* messages, unsigned count, int flags) noexcept {
+  const int sent = real::sendmmsg(fd, messages, count, flags);
+  for (int i = 0; i < sent; ++i) {
+    if (may_carry_descriptors(fd, messages[i].msg_hdr.msg_controllen)) {
+      note_sharing();
+    }
+  }
+  return sent;
 }
 
 constexpr nanos nanos_per_second = 1'000'000'000;
@@ -179,6 +203,7 @@ int receive_messages(int fd, mmsghdr* messages, unsigned count, int flags, times
 }  // namespace csp::inline v0::detail::hook
 
 namespace hook = csp::detail::hook;
+namespace prompt = csp::detail::prompt;
 namespace real = csp::detail::real;
 
 extern "C" {
@@ -189,8 +214,8 @@ CSP_API ssize_t recvfrom(int fd, void* data, std::size_t size, int flags, sockad
   }
   hook::errno_guard keep;
   return keep(hook::receive_by(fd, flags, size, [&](int step_flags, ssize_t done) {
-    return real::recvfrom(fd, static_cast<std::byte*>(data) + done, size - static_cast<std::size_t>(done), step_flags,
-                          from, length);
+    return prompt::recvfrom(fd, static_cast<std::byte*>(data) + done, size - static_cast<std::size_t>(done), step_flags,
+                            from, length);
   }));
 }
 
@@ -221,8 +246,8 @@ CSP_API ssize_t sendto(int fd, const void* data, std::size_t size, int flags, co
   }
   hook::errno_guard keep;
   return keep(hook::send_by(fd, flags, size, [&](int step_flags, ssize_t done) {
-    return real::sendto(fd, static_cast<const std::byte*>(data) + done, size - static_cast<std::size_t>(done),
-                        step_flags, to, length);
+    return prompt::sendto(fd, static_cast<const std::byte*>(data) + done, size - static_cast<std::size_t>(done),
+                          step_flags, to, length);
   }));
 }
 
@@ -232,7 +257,7 @@ CSP_API ssize_t send(int fd, const void* data, std::size_t size, int flags) {
 
 CSP_API ssize_t sendmsg(int fd, const msghdr* message, int flags) {
   if (!hook::in_task() || message == nullptr || message->msg_iovlen > IOV_MAX || (flags & hook::never_waits) != 0) {
-    return real::sendmsg(fd, message, flags);
+    return hook::pass_on(fd, message, flags);
   }
   hook::errno_guard keep;
   return keep(hook::send_message(fd, message, flags));
@@ -240,7 +265,7 @@ CSP_API ssize_t sendmsg(int fd, const msghdr* message, int flags) {
 
 CSP_API int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) {
   if (!hook::in_task() || messages == nullptr || count == 0 || (flags & hook::never_waits) != 0) {
-    return real::sendmmsg(fd, messages, count, flags);
+    return hook::pass_on(fd, messages, count, flags);
   }
   hook::errno_guard keep;
   unsigned done = 0;

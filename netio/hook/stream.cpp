@@ -6,6 +6,7 @@
 #include "netio/hook/call_blocking.h"
 #include "netio/hook/define.h"
 #include "netio/hook/vector.h"
+#include "netio/prompt_calls.h"
 #include "netio/real.h"
 
 #include <sys/uio.h>
@@ -15,9 +16,6 @@
 
 namespace csp::inline v0::detail::hook {
 namespace {
-
-/// At the file's own position.
-constexpr off_t at_position = -1;
 
 [[nodiscard]] bool is_refused(int error) noexcept { return error == EOPNOTSUPP || error == ENOSYS; }
 
@@ -36,11 +34,11 @@ ssize_t read_at_position(int fd, rest_of_vector& parts) noexcept {
   const auto real_read = [fd](rest_of_vector& rest, ssize_t) {
     return real::readv(fd, rest.data(), static_cast<int>(rest.count()));
   };
-  const fd_kind kind = is_known(fd) ? kind_of(fd) : fd_kind::unknown;
+  const fd_kind kind = known_kind(fd);
   bool is_file = kind == fd_kind::file;
   ssize_t at_once = -1;
   const ssize_t result = call_blocking(fd, io_direction::read, kind == fd_kind::tcp ? total : 0, [&] {
-    ssize_t count = real::preadv2(fd, parts.data(), static_cast<int>(parts.count()), at_position, RWF_NOWAIT);
+    ssize_t count = prompt::preadv2(fd, parts.data(), static_cast<int>(parts.count()), RWF_NOWAIT);
     const bool full = count == static_cast<ssize_t>(total);
     if (full || (count < 0 && errno != EAGAIN && !is_refused(errno))) {
       return count;
@@ -93,9 +91,9 @@ ssize_t write_now(int fd, rest_of_vector& rest, bool is_first) noexcept {
     msghdr message{};
     message.msg_iov = rest.data();
     message.msg_iovlen = rest.count();
-    return real::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return prompt::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   }
-  return real::pwritev2(fd, rest.data(), static_cast<int>(rest.count()), at_position, RWF_NOWAIT);
+  return prompt::pwritev2(fd, rest.data(), static_cast<int>(rest.count()), RWF_NOWAIT);
 }
 
 // Everything, as a blocking write does: short only when an error or a time limit comes in the middle.

@@ -1,5 +1,8 @@
 #include "test/fidelity/calls.h"
 
+#include "test/fidelity/fds.h"
+#include "test/fidelity/stage.h"
+
 #include <algorithm>
 #include <array>
 #include <string>
@@ -122,6 +125,14 @@ result note_read(outcome& out, const read_call& reader, int fd, std::size_t size
 }
 
 result note_read(outcome& out, int fd, std::size_t size) { return note_read(out, read_call_named("read"), fd, size); }
+
+void note_waiting_read(outcome& out, int fd, int far) {
+  peer other([&](peer& self) {
+    self.until_blocked();
+    put(far, "hello");
+  });
+  note_read(out, fd);
+}
 
 result note_recv(outcome& out, int fd, std::size_t size, int flags) {
   return note_read(out, read_call_named("recv"), fd, size, flags);

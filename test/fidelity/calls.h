@@ -74,6 +74,8 @@ const write_call& write_call_named(std::string_view name);
 result note_read(outcome& out, const read_call& reader, int fd, std::size_t size = 100, int flags = 0);
 /// read(2) as above, under its own name.
 result note_read(outcome& out, int fd, std::size_t size = 100);
+/// The same, of what a peer at the other end sends when we wait.
+void note_waiting_read(outcome& out, int fd, int far);
 /// recv(2) as above.
 result note_recv(outcome& out, int fd, std::size_t size, int flags);
 

@@ -15,9 +15,10 @@ void add_send(probe_list& list);           // writing: large, slow, cut short, b
 void add_datagrams(probe_list& list);      // messages and their addresses
 void add_connect(probe_list& list);
 void add_accept(probe_list& list);
-void add_makers(probe_list& list);   // every call that makes a descriptor, and its flags
-void add_flags(probe_list& list);    // O_NONBLOCK in all its ways, dup, fcntl, ioctl
-void add_options(probe_list& list);  // setsockopt, getsockopt
+void add_makers(probe_list& list);      // every call that makes a descriptor, and its flags
+void add_flags(probe_list& list);       // O_NONBLOCK in all its ways, dup, fcntl, ioctl
+void add_remembered(probe_list& list);  // O_NONBLOCK, set where it was found clear before
+void add_options(probe_list& list);     // setsockopt, getsockopt
 void add_poll(probe_list& list);
 void add_select(probe_list& list);
 void add_epoll(probe_list& list);

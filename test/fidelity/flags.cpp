@@ -19,15 +19,6 @@ using namespace std::chrono_literals;
 
 constexpr kind kinds[] = {kind::tcp4, kind::unix_stream, kind::pipe, kind::fifo, kind::tty, kind::udp4};
 
-/// A read that must wait for its peer.
-void note_waiting_read(outcome& out, int fd, int far) {
-  peer other([&](peer& self) {
-    self.until_blocked();
-    put(far, "hello");
-  });
-  note_read(out, fd);
-}
-
 /// Duplicates share the flags of the open file.
 void shared(outcome& out, kind of_pair) {
   const fd_pair pair = reading_pair(of_pair);

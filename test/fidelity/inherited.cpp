@@ -32,14 +32,6 @@ std::string true_flags(int fd) {
   return (flags & O_NONBLOCK) != 0 ? "nonblocking" : "blocking";
 }
 
-void note_waiting_read(outcome& out, int fd, int far) {
-  peer other([&](peer& self) {
-    self.until_blocked();
-    put(far, "hello");
-  });
-  note_read(out, fd);
-}
-
 void older_than_main(outcome& out) {
   note_waiting_read(out, inherited.pipe[0], inherited.pipe[1]);
   note_waiting_read(out, inherited.pair[0], inherited.pair[1]);

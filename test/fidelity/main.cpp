@@ -80,6 +80,7 @@ probe_list every_probe() {
   add_accept(list);
   add_makers(list);
   add_flags(list);
+  add_remembered(list);
   add_options(list);
   add_poll(list);
   add_select(list);

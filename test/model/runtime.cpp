@@ -143,6 +143,7 @@ void processor::deliver(task& pinned) noexcept {
 
 void processor::ready(task&) noexcept { model::fail("a task with a home was not taken there"); }
 task* processor::refill() noexcept { return nullptr; }
+task* processor::take_in_turn(bool) noexcept { return nullptr; }
 void processor::commit_yielded(processor&, task*, void*) noexcept {}
 void bind_stack(processor&, task&) noexcept { model::fail("a task without a stack"); }
 void scheduler_core::wake_one() noexcept { model::fail("a task with a home was not taken there"); }

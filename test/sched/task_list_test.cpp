@@ -3,6 +3,7 @@
 
 #include "test/support/topologies.h"
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <thread>
@@ -34,6 +35,25 @@ TEST_CASE("task_list: oldest first, as many as asked for") {
     CHECK(taken[7] == &tasks[0]);
     CHECK(list.size() == 0);
   }
+}
+
+TEST_CASE("task_list: one at a time, telling the two that follow") {
+  const auto tasks = std::make_unique<task[]>(3);
+  task_list list;
+  std::array<task*, 2> following{};
+  CHECK(list.pop(following) == nullptr);
+  for (std::size_t i = 0; i < 3; ++i) {
+    list.push(&tasks[i]);
+  }
+  CHECK(list.pop(following) == &tasks[0]);
+  CHECK(following == std::array{&tasks[1], &tasks[2]});
+  CHECK(list.pop(following) == &tasks[1]);
+  CHECK(following == std::array<task*, 2>{&tasks[2], nullptr});
+  CHECK(list.pop(following) == &tasks[2]);
+  CHECK(following == std::array<task*, 2>{});
+  CHECK(list.size() == 0);
+  list.push(&tasks[1]);
+  CHECK(list.pop(following) == &tasks[1]);
 }
 
 TEST_CASE("task_list: many threads put and take; every task comes out once, in its maker's order") {
