@@ -33,8 +33,8 @@ TEST_CASE("saved_frames: blocks of all sizes keep what is written to them") {
   std::map<const std::byte*, std::size_t> order;
   for (const block& each : blocks) {
     order[each.memory] = each.size;
-    const auto* const end_of_block = each.memory + each.size;
-    CHECK(std::count(each.memory, end_of_block, static_cast<std::byte>(each.size % 251)) ==
+    const std::byte* const begin = each.memory;
+    CHECK(std::count(begin, begin + each.size, static_cast<std::byte>(each.size % 251)) ==
           static_cast<std::ptrdiff_t>(each.size));
   }
   const std::byte* end = nullptr;
