@@ -112,10 +112,20 @@ void bring_block_close(task& item) noexcept {
 
 /// And the top of its stack, where the saved registers and the frames of its wait lie.
 void bring_stack_close(const task& item) noexcept {
+  const sanitizer::unseen glance;  // ahead of the turn in which the task becomes ours
   constexpr std::ptrdiff_t lines_of_stack = 10;
   const char* const stack_top = static_cast<const char*>(item.context.resume_point.get());
   for (std::ptrdiff_t line = 0; line < lines_of_stack; ++line) {
     __builtin_prefetch(stack_top + line * static_cast<std::ptrdiff_t>(cache_line));
+  }
+}
+
+/// Both, but for a task that has no stack yet: it has just been written.
+void bring_close(task& item) noexcept {
+  const sanitizer::unseen glance;
+  if (item.context.resume_point.get() != nullptr) {
+    bring_block_close(item);
+    bring_stack_close(item);
   }
 }
 
@@ -158,10 +168,7 @@ task* processor::refill() noexcept {
     taken = fresh_.pop(items, limit);
   }
   for (std::uint32_t i = 0; i < taken; ++i) {
-    if (items[i]->context.resume_point.get() != nullptr) {  // a fresh task has just been written, and has no stack
-      bring_block_close(*items[i]);
-      bring_stack_close(*items[i]);
-    }
+    bring_close(*items[i]);
     // The FIFO was empty and only the owner appends to it.
     require(i == 0 || local_.push(items[i]), "the local queue is full after it was found empty");
   }

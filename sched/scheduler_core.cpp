@@ -331,7 +331,8 @@ void scheduler_core::look_for_deadlock() noexcept {
 }
 
 void scheduler_core::wake_one() noexcept {
-  const bool chosen = settings_.simulated != nullptr && idle.needs_wake();
+  // In this order: a waker that comes late to a core which has stopped, and is just started again, finds nobody parked.
+  const bool chosen = idle.needs_wake() && settings_.simulated != nullptr;
   const std::uint32_t skipped = chosen ? settings_.simulated->choose_sleeper(idle.parked()) : 0;
   if (processor* const sleeper = idle.take_to_wake(skipped)) {
     sleeper->wake();
