@@ -23,7 +23,9 @@ std::uint64_t timer_wheel::start_of(unsigned at) const noexcept {
 
 void timer_wheel::insert(timer& item) noexcept {
   const std::uint64_t tick = tick_of(item.when);
-  const unsigned level = (static_cast<unsigned>(std::bit_width(tick ^ present_)) - 1) / digit_bits;
+  // The highest digit in which it differs from the present; they do differ.
+  const auto bits_above_first = static_cast<unsigned>(std::bit_width((tick ^ present_) >> digit_bits));
+  const unsigned level = (bits_above_first + digit_bits - 1) / digit_bits;
   const auto digit = static_cast<unsigned>(tick >> (level * digit_bits)) % digits;
   const unsigned at = level * digits + digit;
   slot& place = slots_[at];
