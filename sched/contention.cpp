@@ -30,8 +30,9 @@ constexpr nanos forgiven_after = 20'000'000;
 processor* processor::weigh_contention(std::uint32_t rival) noexcept {
   scheduler_core& owner = core();
   const std::uint32_t first = signature() - index();  // of this core
-  // Always towards the lower index, so that two tasks do not change places and all who fight meet on one.
-  if (rival < first || rival >= signature()) {
+  // Always towards the lower index, so that two tasks do not change places and all who fight meet on one. Never to a
+  // spare: it may retire before it has seen what is moved to it.
+  if (rival < first || rival >= std::min(signature(), first + owner.settings().processors)) {
     return nullptr;
   }
   const nanos now = owner.now();

@@ -14,13 +14,6 @@
 namespace csp::inline v0::detail {
 namespace {
 
-/// How many tasks move at once from the ring, the overflow list or the injector to the local queue.
-constexpr std::uint32_t refill_batch = 16;
-/// One refill in so many starts tasks of the fresh list though others are in line.
-constexpr std::uint32_t refills_a_fresh_one = 8;
-/// At one round of chores in so many, which is one switch in 512, an old task of that list starts: each may hold a
-/// stack for as long as a whole tree of newer ones takes.
-constexpr std::uint32_t chores_an_aged_one = 16;
 /// Ids a processor takes from its core at once.
 constexpr std::uint32_t id_block = 1024;
 
@@ -100,198 +93,11 @@ std::uint64_t processor::next_id() noexcept {
   return ids_next_++;
 }
 
-namespace {
-
-/// What a task needs first when its turn comes is brought into the caches: its block and the begin of its payload.
-void bring_block_close(task& item) noexcept {
-  const auto* const block = reinterpret_cast<const char*>(&item);
-  for (std::size_t at = 0; at < payload_offset + cache_line; at += cache_line) {
-    __builtin_prefetch(block + at);
-  }
-}
-
-/// And the top of its stack, where the saved registers and the frames of its wait lie.
-void bring_stack_close(const task& item) noexcept {
-  const sanitizer::unseen glance;  // ahead of the turn in which the task becomes ours
-  constexpr std::ptrdiff_t lines_of_stack = 10;
-  const char* const stack_top = static_cast<const char*>(item.context.resume_point.get());
-  for (std::ptrdiff_t line = 0; line < lines_of_stack; ++line) {
-    __builtin_prefetch(stack_top + line * static_cast<std::ptrdiff_t>(cache_line));
-  }
-}
-
-/// Both, but for a task that has no stack yet: it has just been written.
-void bring_close(task& item) noexcept {
-  const sanitizer::unseen glance;
-  if (item.context.resume_point.get() != nullptr) {
-    bring_block_close(item);
-    bring_stack_close(item);
-  }
-}
-
-}  // namespace
-
-// --- queues ---------------------------------------------------------------------------------------------------------
-
-void processor::push_back(task& item) noexcept {
-  // The order of the three is the order of age: local before ring before overflow. Tasks that have not started and find
-  // no place have an order of their own.
-  if (overflow_.size() == 0) [[likely]] {
-    if (ring_.size() == 0 && !is_open_to_thieves() && local_.push(&item)) {
-      return;
-    }
-    if (ring_.push(&item)) {
-      return;
-    }
-  }
-  if (item.stack == nullptr) {
-    fresh_.push(&item, current());
-  } else {
-    overflow_.push(&item);
-  }
-}
-
-task* processor::refill() noexcept {
-  task* items[refill_batch];
-  const std::uint32_t limit = is_open_to_thieves() ? 1 : refill_batch;
-  std::uint32_t taken = 0;
-  if (fresh_.size() != 0 && ++refills_ % refills_a_fresh_one == 0) {
-    taken = fresh_.pop(items, limit);
-  }
-  if (taken == 0) {
-    taken = ring_.pop(items, limit);
-  }
-  if (taken == 0) {
-    taken = overflow_.pop(items, limit);
-  }
-  if (taken == 0) {
-    taken = fresh_.pop(items, limit);
-  }
-  for (std::uint32_t i = 0; i < taken; ++i) {
-    bring_close(*items[i]);
-    // The FIFO was empty and only the owner appends to it.
-    require(i == 0 || local_.push(items[i]), "the local queue is full after it was found empty");
-  }
-  return taken != 0 ? items[0] : nullptr;
-}
-
-void processor::ready(task& woken) noexcept {
-  // Its turn is often next, and where thousands take turns its stack has left the caches.
-  const char* const stack_top = static_cast<const char*>(woken.context.resume_point.get());
-  __builtin_prefetch(stack_top);
-  __builtin_prefetch(stack_top + cache_line);
-  if (current_.get() == nullptr) {
-    __builtin_prefetch(stack_top + 2 * cache_line);
-    __builtin_prefetch(stack_top + 4 * cache_line);
-    __builtin_prefetch(stack_top + 6 * cache_line);
-    if (delivering_) {
-      push_back(woken);
-      return;
-    }
-    // Timers that are due: in their order, before tasks that are ready anyway. The running loop takes them; one that is
-    // all there is, at once. Not when the loop is about to sleep or to end: a deadlock's handler wakes tasks from
-    // there.
-    const bool alone = !sleeping.get() && !retire_requested.get() && !has_work_in_line();
-    if (!local_.insert(&woken)) {
-      push_back(woken);
-    }
-    if (!alone) {
-      core().notify_from_processor();
-    }
-    return;
-  }
-  if (is_open_to_thieves()) [[unlikely]] {
-    push_back(woken);
-    core().notify_from_processor();
-    return;
-  }
-  if (task* const displaced = local_.exchange_next(&woken)) {
-    push_back(*displaced);
-    core().notify_from_processor();
-  }
-}
-
-void processor::end_delivery(bool many) noexcept {
-  delivering_ = false;
-  delivered_until_ = count.switches.get() + local_.fifo_size() + ring_.size() + overflow_.size() + inbox_.size();
-  if (many) {
-    core().notify_from_processor();
-  }
-}
-
-void processor::submit(task& fresh) noexcept {
-  processor* const home = fresh.home;
-  sanitizer::publish(&fresh);
-  if (home != nullptr) {
-    home->deliver(fresh);
-    return;
-  }
-  // Who is woken for this very task takes it from the ring at once, if we have not come to it before; from `next` it
-  // would have to wait until it is plain that we compute. The glance decides on the place only.
-  const bool wakes = core().idle.needs_wake();
-  if (!wakes || overflow_.size() != 0 || !ring_.push(&fresh)) [[likely]] {
-    if (task* const displaced = local_.exchange_next(&fresh)) {
-      push_back(*displaced);
-    }
-  }
-  core().notify_from_processor();
-}
-
-void processor::deliver(task& pinned) noexcept {
-  inbox_.push(&pinned);
-  if (this_processor() != this) {
-    // Pairs with the fence in sleep(): the sleeper sees the inbox, or the parker keeps the token.
-    full_fence();
-    if (sleeping.get()) {
-      wake();
-    }
-  }
-}
-
-std::uint32_t processor::steal_from(task** items, std::uint32_t limit, bool impatient) noexcept {
-  if (ring_.size() != 0) {
-    if (const std::uint32_t taken = ring_.steal(items, limit)) {
-      return taken;
-    }
-  }
-  if (overflow_.size() != 0) {
-    if (const std::uint32_t taken = overflow_.pop(items, limit)) {
-      return taken;
-    }
-  }
-  // The oldest: of a tree the largest parts.
-  if (const std::uint32_t taken = fresh_.pop_aged(items, limit)) {
-    return taken;
-  }
-  return impatient && local_.has_items() ? local_.steal(items) : 0;
-}
-
-bool processor::has_work_in_line() const noexcept {
-  return has_stealable_work() || inbox_.size() != 0 || local_.has_items();
-}
-
-bool processor::has_work(nanos now) const noexcept { return has_work_in_line() || timers.earliest() <= now; }
-
-// --- on a task's stack
-// ------------------------------------------------------------------------------------------------
-
-void processor::commit_yielded(processor& here, task* left, void*) noexcept {
-  processor* const home = left->home;
-  sanitizer::publish(left);
-  if (home != nullptr) {
-    home->inbox_.push(left);
-  } else {
-    here.push_back(*left);
-  }
-}
-
-// --- the loop
-// ---------------------------------------------------------------------------------------------------------
-
 std::uint32_t processor::fire_timers(timer_heap& heap, nanos now, std::uint32_t limit) noexcept {
-  // No more than the local queue has room for: the heap keeps the rest in their order.
-  const std::uint32_t room = local_queue<task>::capacity - local_.fifo_size();
-  return heap.fire_due(now, limit < room ? limit : room);
+  // No more than the local queue has room for: the heap keeps the rest in their order. But one at least, which goes to
+  // the end of the line: tasks that yield can fill the queue at each look, for ever.
+  const std::uint32_t room = std::max(local_queue<task>::capacity - local_.fifo_size(), std::uint32_t{1});
+  return heap.fire_due(now, std::min(limit, room));
 }
 
 poller* processor::poller_in_use() const noexcept {
@@ -326,53 +132,6 @@ void processor::do_chores() noexcept {
   }
 }
 
-task* processor::take_shared() noexcept {
-  task* items[refill_batch];
-  std::uint32_t taken = core().ready_outside.pop(items, refill_batch);
-  if (taken == 0) {
-    taken = core().injected.pop(items, refill_batch);
-  }
-  for (std::uint32_t i = 1; i < taken; ++i) {
-    push_back(*items[i]);
-  }
-  if (taken > 1) {
-    core().notify_from_processor();
-  }
-  return taken != 0 ? items[0] : nullptr;
-}
-
-task* processor::take_pinned() noexcept {
-  std::array<task*, 2> following{};
-  task* const item = inbox_.pop(following);
-  // Only we take from here, so they stay. The block of a task tells where its stack is, so it must be close before.
-  if (following[1] != nullptr) {
-    bring_block_close(*following[1]);
-  }
-  if (following[0] != nullptr) {
-    bring_stack_close(*following[0]);
-  }
-  return item;
-}
-
-task* processor::take_in_turn(bool newest_first) noexcept {
-  pinned_turn_.set(!pinned_turn_.get());
-  task* item = pinned_turn_.get() ? take_pinned() : nullptr;
-  item = item != nullptr ? item : take_own(newest_first);
-  item = item != nullptr ? item : take_pinned();
-  if (item != nullptr) {
-    sanitizer::observe(item);  // who takes from a queue knows what the one who pushed did
-    // What was done to take it, its links read for one, comes before what others do to it after its next wait.
-    sanitizer::publish(item);
-  }
-  return item;
-}
-
-task* processor::take_aged() noexcept {
-  task* item = nullptr;
-  const bool due = fresh_.size() != 0 && ++aged_turn_ % chores_an_aged_one == 0;
-  return due && fresh_.pop_aged(&item, 1) != 0 ? item : nullptr;
-}
-
 task* processor::choose() noexcept {
   const bool chores = budget_.get() <= 0;
   if (chores) {
@@ -386,17 +145,11 @@ task* processor::choose() noexcept {
     return item;
   }
   if (timers.earliest() != never && fire_timers(timers, core().now(), local_queue<task>::capacity) != 0) {
-    if (task* const item = take_own(true)) {
+    if (task* const item = take_own()) {
       return item;
     }
   }
   return take_shared();
-}
-
-void processor::give_up_tasks() noexcept {
-  while (take_pinned() != nullptr || take_own(true) != nullptr || take_shared() != nullptr) {
-  }
-  timers.clear();
 }
 
 processor::step_result processor::step() noexcept {

@@ -205,10 +205,6 @@ class CSP_API processor {
 
   static void commit_yielded(processor& here, task* left, void* argument) noexcept;
   static void commit_moved(processor& here, task* left, void* argument) noexcept;
-  [[nodiscard]] task* take_own(bool next_first) noexcept;
-  [[nodiscard]] CSP_NOINLINE task* refill() noexcept;
-  /// From inbox and own queue by turns, while both have something.
-  [[nodiscard]] CSP_NOINLINE task* take_in_turn(bool newest_first) noexcept;
   [[nodiscard]] task* choose() noexcept;
   void do_chores() noexcept;
   /// The scheduler's poller, if it has one that watches something; else null.
@@ -216,12 +212,22 @@ class CSP_API processor {
   /// Asks the poller, unless somebody has just done so or does; true when that made tasks ready.
   bool poll_now_and_then() noexcept;
   [[nodiscard]] std::uint32_t fire_timers(timer_heap& heap, nanos now, std::uint32_t limit) noexcept;
+  [[nodiscard]] bool is_open_to_thieves() const noexcept { return count.switches.get() < open_until_.get(); }
+
+  // queues.cpp
+  void push_back(task& item) noexcept;
+  /// From the own queues: what was made ready last.
+  [[nodiscard]] task* take_own() noexcept;
+  /// The same, but what has waited for longest.
+  [[nodiscard]] task* take_oldest() noexcept;
+  /// Fills the local queue, which is empty, from the others; the first of them.
+  [[nodiscard]] CSP_NOINLINE task* refill() noexcept;
   [[nodiscard]] task* take_pinned() noexcept;
   /// An old task of the fresh list, now and then.
   [[nodiscard]] task* take_aged() noexcept;
   [[nodiscard]] task* take_shared() noexcept;
-  void push_back(task& item) noexcept;
-  [[nodiscard]] bool is_open_to_thieves() const noexcept { return count.switches.get() < open_until_.get(); }
+  /// From inbox and own queue by turns, while both have something.
+  [[nodiscard]] CSP_NOINLINE task* take_in_turn(bool newest_first) noexcept;
 
   // search.cpp
   [[nodiscard]] task* search() noexcept;

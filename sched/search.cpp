@@ -72,7 +72,7 @@ task* processor::search_once(nanos now, nanos& worth_at) noexcept {
     return item;
   }
   if (poller* const source = poller_in_use(); source != nullptr && source->poll(this, now) != 0) {
-    if (task* const item = take_own(true)) {
+    if (task* const item = take_own()) {
       return item;
     }
     if (task* const item = take_pinned()) {
@@ -112,7 +112,7 @@ task* processor::search_once(nanos now, nanos& worth_at) noexcept {
     // Timers of a processor that computes; those of a sleeping one wake it.
     if (stuck && !victim.sleeping.get() && victim.timers.earliest() <= now &&
         fire_timers(victim.timers, now, most_loot) != 0) {
-      if (task* const item = take_own(true)) {
+      if (task* const item = take_own()) {
         return item;
       }
     }

@@ -10,8 +10,8 @@
 
 namespace csp::inline v0::detail {
 
-CSP_ALWAYS_INLINE task* processor::take_own(bool next_first) noexcept {
-  task* const item = local_.pop(next_first);
+CSP_ALWAYS_INLINE task* processor::take_own() noexcept {
+  task* const item = local_.pop(true);
   return item != nullptr ? item : refill();
 }
 
@@ -24,7 +24,7 @@ CSP_ALWAYS_INLINE task* processor::take_next() noexcept {
   if (inbox_.size() != 0) [[unlikely]] {
     return take_in_turn(true);
   }
-  task* const item = take_own(true);
+  task* const item = take_own();
   if (item != nullptr) {
     sanitizer::observe(item);  // who takes from a queue knows what the one who pushed did
   }

@@ -148,6 +148,33 @@ TEST_CASE("fairness: a chain of tasks that spawn their successors cannot starve 
   });
 }
 
+TEST_CASE("fairness: a chain of tasks that spawn their successors lets all come to their turn who are in line") {
+  csp::options one;
+  one.processors = 1;
+  one.spares = 0;
+  csp::run(one, [] {
+    constexpr long most = 1'000'000;  // else a task that is never started would end the test by its time-out
+    struct chain {
+      static void link(long& links, const int& waiting, csp::wait_group& all) {
+        if (waiting != 0 && links < most) {
+          ++links;
+          all.go([&] { link(links, waiting, all); });
+        }
+      }
+    };
+    constexpr int crowd = 100;  // more than the local queue holds, in line when the chain begins
+    int waiting = crowd;
+    long links = 0;
+    csp::wait_group all;
+    for (int i = 0; i < crowd; ++i) {
+      all.go([&] { --waiting; });
+    }
+    chain::link(links, waiting, all);
+    all.wait();
+    CHECK(links < most);
+  });
+}
+
 TEST_CASE("fairness: a flood of ready tasks does not hold up a due timer") {
   on_each_topology([](expectations& expect, unsigned processors) {
     std::atomic<bool> over{false};
@@ -177,6 +204,33 @@ TEST_CASE("fairness: a flood of ready tasks does not hold up a due timer") {
     all.wait();
     expect(rung == 10, "timers fired");
   });
+}
+
+TEST_CASE("fairness: a due timer fires beside any number of tasks that yield") {
+  csp::options one;
+  one.processors = 1;
+  one.spares = 0;  // a second one would take the timer over
+  for (int tasks = 1; tasks <= 40; ++tasks) {
+    CAPTURE(tasks);
+    csp::run(one, [&] {
+      constexpr long most = 1'000'000;  // else a timer that never fires would end the test by its time-out
+      bool over = false;
+      long turns = 0;
+      csp::wait_group all;
+      for (int i = 0; i < tasks; ++i) {
+        all.go([&] {
+          while (!over && turns < most) {
+            ++turns;
+            csp::yield();
+          }
+        });
+      }
+      csp::sleep_for(100us);
+      over = true;
+      all.wait();
+      CHECK(turns < most);
+    });
+  }
 }
 
 namespace {
