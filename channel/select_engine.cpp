@@ -56,13 +56,15 @@ constexpr std::size_t few_arms = 16;
     return choose_of_many(arms);
   }
   std::uint64_t ready = 0;
+  std::uint32_t count = 0;
   for (std::size_t i = 0; i < arms.size(); ++i) {
-    ready |= std::uint64_t{looks_ready(arms[i])} << i;
+    const bool is_ready = looks_ready(arms[i]);
+    ready |= std::uint64_t{is_ready} << i;
+    count += is_ready ? 1U : 0U;
   }
   if (ready == 0) {
     return -1;
   }
-  const auto count = static_cast<std::uint32_t>(std::popcount(ready));
   for (std::uint32_t skip = random_below(count); skip != 0; --skip) {
     ready &= ready - 1;
   }
@@ -196,12 +198,14 @@ void unlink_losers(std::span<select_arm> arms, int winner) noexcept {
 
 }  // namespace
 
+int try_select(std::span<select_arm> arms, bool may_wait) {
+  cancellation_point();
+  const int done = try_arms(arms, may_wait);
+  return done >= 0 ? done : select_must_wait;
+}
+
 int begin_select(std::span<select_arm> arms, std::span<spinlock*> locks, nanos deadline, bool may_wait,
                  std::optional<open_wait>& request) {
-  cancellation_point();
-  if (const int done = try_arms(arms, may_wait); done >= 0) {
-    return done;
-  }
   const bool waits = may_wait && (deadline == never || deadline > current_time());
   const int given_up = may_wait ? select_timeout : select_would_block;
   if (!waits && glance_is_exact(arms)) {

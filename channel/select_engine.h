@@ -9,6 +9,7 @@
 
 #include "channel/channel.h"
 #include "sched/open_wait.h"
+#include "sched/switch_task.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -38,11 +39,13 @@ struct select_arm {
 inline constexpr int select_timeout = -1;
 inline constexpr int select_would_block = -2;
 
-/// begin_select() only: nothing is ready, the wait is prepared.
+/// Of the parts below: nothing is ready.
 inline constexpr int select_must_wait = -3;
 
-/// Looks for a ready arm and does it; or leaves every channel locked with a node linked in it, and `request` ready for
-/// wait_open(), which releases the locks.
+/// Looks for a ready arm and does it, one channel's lock at a time. Throws canceled.
+CSP_API int try_select(std::span<select_arm> arms, bool may_wait);
+/// When that found nothing. Looks with all channels locked; or leaves every one locked with a node linked in it, and
+/// `request` ready for wait_open(), which releases the locks.
 CSP_API int begin_select(std::span<select_arm> arms, std::span<spinlock*> locks, nanos deadline, bool may_wait,
                          std::optional<open_wait>& request);
 /// After that wait: takes the losers' nodes out of their queues. Throws canceled.
@@ -53,8 +56,16 @@ CSP_API int end_select(std::span<select_arm> arms, wake_reason reason);
 /// value untouched. From a task or a plain thread. Inlined: see switch_task.h on frames below a switch.
 CSP_ALWAYS_INLINE int run_select(std::span<select_arm> arms, std::span<spinlock*> locks, nanos deadline,
                                  bool may_wait) {
+  int done = try_select(arms, may_wait);
+  // To wait at several channels costs more than two switches: the partner of the last select may be about to come back.
+  if (done == select_must_wait && may_wait && arms.size() > 1 && step_aside()) {
+    done = try_select(arms, may_wait);
+  }
+  if (done != select_must_wait) {
+    return done;
+  }
   std::optional<open_wait> request;
-  const int done = begin_select(arms, locks, deadline, may_wait, request);
+  done = begin_select(arms, locks, deadline, may_wait, request);
   if (done != select_must_wait) {
     return done;
   }

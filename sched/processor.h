@@ -55,6 +55,8 @@ class CSP_API processor {
   /// How long it stays open to thieves when none comes again: short for a pair that talks, long for stages that
   /// compute.
   static constexpr std::uint64_t switches_open = 256;
+  /// After a task that stood by was stolen, so many others wait where they would have stood by.
+  static constexpr std::uint32_t refusals_after_theft = 64;
   /// How long a searcher looks before it sleeps, at the most: longer than the gap between two items of a pipeline of 20
   /// us stages, and about what a futex sleep and wake costs.
   static constexpr nanos longest_search = 40'000;
@@ -98,6 +100,10 @@ class CSP_API processor {
   void park(commit_function commit, void* argument) noexcept;
   /// Lets others run first. Returns at once when there is nobody.
   void yield() noexcept;
+  /// Lets the task run first that was made ready last, and is next in line behind it: for a running task that is about
+  /// to wait in many places, and may find one of them ready afterwards. False, and nothing has happened, when there is
+  /// none such, or when thieves have taken those that stood by lately: then the others ran for long.
+  [[nodiscard]] bool step_aside() noexcept;
   /// The task to run after the running one, from the own queue; null: the root must decide.
   [[nodiscard]] task* take_next() noexcept;
   /// Whose stack was left last; for a simulator, after a step.
@@ -204,6 +210,7 @@ class CSP_API processor {
   friend struct switcher;
 
   static void commit_yielded(processor& here, task* left, void* argument) noexcept;
+  CSP_API static void commit_aside(processor& here, task* left, void* argument) noexcept;
   static void commit_moved(processor& here, task* left, void* argument) noexcept;
   [[nodiscard]] task* choose() noexcept;
   void do_chores() noexcept;
@@ -216,6 +223,8 @@ class CSP_API processor {
 
   // queues.cpp
   void push_back(task& item) noexcept;
+  /// False when it does not belong into the local queue, or finds no place there.
+  bool push_local(task& item) noexcept;
   /// From the own queues: what was made ready last.
   [[nodiscard]] task* take_own() noexcept;
   /// The same, but what has waited for longest.
@@ -244,6 +253,8 @@ class CSP_API processor {
   relaxed<std::int32_t> budget_;
   relaxed<std::uint64_t> open_until_;  // number of switches; written by thieves
   relaxed<std::uint64_t> shared_operations_;
+  /// So many calls of step_aside() are refused; written by whom thieves brought elsewhere, too.
+  relaxed<std::uint32_t> stolen_aside_;
   relaxed<std::uint32_t> signature_;
   relaxed<task*> left_;  // whose stack the present switch leaves; null: the root's
   relaxed<commit_function> commit_;

@@ -47,16 +47,15 @@ void bring_close(task& item) noexcept {
 
 }  // namespace
 
+CSP_ALWAYS_INLINE bool processor::push_local(task& item) noexcept {
+  return overflow_.size() == 0 && ring_.size() == 0 && !is_open_to_thieves() && local_.push(&item);
+}
+
 void processor::push_back(task& item) noexcept {
   // The order of the three is the order of age: local before ring before overflow. Tasks that have not started and find
   // no place have an order of their own.
-  if (overflow_.size() == 0) [[likely]] {
-    if (ring_.size() == 0 && !is_open_to_thieves() && local_.push(&item)) {
-      return;
-    }
-    if (ring_.push(&item)) {
-      return;
-    }
+  if (overflow_.size() == 0 && (push_local(item) || ring_.push(&item))) {
+    return;
   }
   if (item.stack == nullptr) {
     fresh_.push(&item, current());
@@ -191,8 +190,15 @@ void processor::commit_yielded(processor& here, task* left, void*) noexcept {
   sanitizer::publish(left);
   if (home != nullptr) {
     home->inbox_.push(left);
-  } else {
+  } else if (!here.push_local(*left)) {
     here.push_back(*left);
+  }
+}
+
+void processor::commit_aside(processor& here, task* left, void*) noexcept {
+  sanitizer::publish(left);
+  if (task* const displaced = here.local_.exchange_next(left)) {
+    here.push_back(*displaced);
   }
 }
 
@@ -226,7 +232,7 @@ task* processor::take_pinned() noexcept {
 
 task* processor::take_oldest() noexcept {
   // Not pop() alone: while there is always a task in `next`, it would never come to the ring.
-  task* item = local_.fifo_size() == 0 ? refill() : nullptr;
+  task* item = local_.fifo_size() == 0 && has_stealable_work() ? refill() : nullptr;
   item = item != nullptr ? item : local_.pop(false);
   return item != nullptr ? item : refill();
 }

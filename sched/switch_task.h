@@ -5,6 +5,7 @@
 // and a yield, are inlined into the user's code down to the jump itself.
 #pragma once
 
+#include "sched/base/tls.h"
 #include "sched/switch.h"
 #include "sched/task_entry.h"
 
@@ -42,6 +43,34 @@ CSP_ALWAYS_INLINE void processor::park(commit_function commit, void* argument) n
   sanitizer::observe(self);
 }
 
+CSP_ALWAYS_INLINE bool processor::step_aside() noexcept {
+  task* const self = current();
+  const std::int32_t budget = budget_.get() - 1;
+  // A pinned task never lies where thieves look; without budget the root's turn has come; a simulation has none at all.
+  if (budget <= 0 || self == nullptr || self->home != nullptr) {
+    return false;
+  }
+  if (const std::uint32_t refusals = stolen_aside_.get(); refusals != 0) [[unlikely]] {
+    stolen_aside_.set(refusals - 1);
+    return false;
+  }
+  task* const next = local_.exchange_next(nullptr);
+  if (next == nullptr) {
+    return false;
+  }
+  budget_.set(budget);
+  sanitizer::observe(next);
+  if (next->context.resume_point.get() == nullptr) [[unlikely]] {
+    bind_stack(*this, *next);
+  }
+  const processor& here = switcher::leave(*this, self, next, &processor::commit_aside, nullptr, false);
+  sanitizer::observe(self);
+  if (&here != this) [[unlikely]] {
+    stolen_aside_.set(refusals_after_theft);
+  }
+  return true;
+}
+
 CSP_ALWAYS_INLINE void processor::yield() noexcept {
   task* const self = current();
   task* const next = take_next();
@@ -53,6 +82,12 @@ CSP_ALWAYS_INLINE void processor::yield() noexcept {
   }
   switcher::leave(*this, self, next, &processor::commit_yielded, nullptr, false);
   sanitizer::observe(self);
+}
+
+/// processor::step_aside() of the calling thread's processor; false in a plain thread.
+CSP_ALWAYS_INLINE bool step_aside() noexcept {
+  processor* const here = this_processor();
+  return here != nullptr && here->step_aside();
 }
 
 }  // namespace csp::inline v0::detail
