@@ -60,6 +60,9 @@ CSP_ALWAYS_INLINE int run_select(std::span<select_arm> arms, std::span<spinlock*
   // To wait at several channels costs more than two switches: the partner of the last select may be about to come back.
   if (done == select_must_wait && may_wait && arms.size() > 1 && step_aside()) {
     done = try_select(arms, may_wait);
+    if (done == select_must_wait) {
+      note_vain_step();
+    }
   }
   if (done != select_must_wait) {
     return done;

@@ -45,7 +45,7 @@ void processor::assign(scheduler_core& core, unsigned index, std::uint64_t seed,
   search_time_ = longest_search;
   budget_.set(simulated ? 1 : switches_between_chores);
   open_until_.set(0);
-  stolen_aside_.set(0);
+  refused_steps_.set(0);
   count.spawned.set(0);
   count.finished.set(0);
   count.switches.set(0);

@@ -55,8 +55,9 @@ class CSP_API processor {
   /// How long it stays open to thieves when none comes again: short for a pair that talks, long for stages that
   /// compute.
   static constexpr std::uint64_t switches_open = 256;
-  /// After a task that stood by was stolen, so many others wait where they would have stood by.
-  static constexpr std::uint32_t refusals_after_theft = 64;
+  /// After a step aside that did not help so many tasks wait where they would have stood by: then a step that does not
+  /// help costs next to nothing, and one that does is not missed for long.
+  static constexpr std::uint32_t steps_refused = 64;
   /// How long a searcher looks before it sleeps, at the most: longer than the gap between two items of a pipeline of 20
   /// us stages, and about what a futex sleep and wake costs.
   static constexpr nanos longest_search = 40'000;
@@ -102,8 +103,11 @@ class CSP_API processor {
   void yield() noexcept;
   /// Lets the task run first that was made ready last, and is next in line behind it: for a running task that is about
   /// to wait in many places, and may find one of them ready afterwards. False, and nothing has happened, when there is
-  /// none such, or when thieves have taken those that stood by lately: then the others ran for long.
+  /// none such, or when it did not help lately.
   [[nodiscard]] bool step_aside() noexcept;
+  /// It did not help, or thieves took who stood by, as the other one ran for long: the next calls are refused. From any
+  /// processor's thread.
+  void refuse_steps() noexcept { refused_steps_.set(steps_refused); }
   /// The task to run after the running one, from the own queue; null: the root must decide.
   [[nodiscard]] task* take_next() noexcept;
   /// Whose stack was left last; for a simulator, after a step.
@@ -253,8 +257,7 @@ class CSP_API processor {
   relaxed<std::int32_t> budget_;
   relaxed<std::uint64_t> open_until_;  // number of switches; written by thieves
   relaxed<std::uint64_t> shared_operations_;
-  /// So many calls of step_aside() are refused; written by whom thieves brought elsewhere, too.
-  relaxed<std::uint32_t> stolen_aside_;
+  relaxed<std::uint32_t> refused_steps_;  // so many calls of step_aside() to come
   relaxed<std::uint32_t> signature_;
   relaxed<task*> left_;  // whose stack the present switch leaves; null: the root's
   relaxed<commit_function> commit_;

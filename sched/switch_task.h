@@ -50,8 +50,8 @@ CSP_ALWAYS_INLINE bool processor::step_aside() noexcept {
   if (budget <= 0 || self == nullptr || self->home != nullptr) {
     return false;
   }
-  if (const std::uint32_t refusals = stolen_aside_.get(); refusals != 0) [[unlikely]] {
-    stolen_aside_.set(refusals - 1);
+  if (const std::uint32_t refusals = refused_steps_.get(); refusals != 0) [[unlikely]] {
+    refused_steps_.set(refusals - 1);
     return false;
   }
   task* const next = local_.exchange_next(nullptr);
@@ -66,7 +66,7 @@ CSP_ALWAYS_INLINE bool processor::step_aside() noexcept {
   const processor& here = switcher::leave(*this, self, next, &processor::commit_aside, nullptr, false);
   sanitizer::observe(self);
   if (&here != this) [[unlikely]] {
-    stolen_aside_.set(refusals_after_theft);
+    refuse_steps();
   }
   return true;
 }
@@ -89,5 +89,8 @@ CSP_ALWAYS_INLINE bool step_aside() noexcept {
   processor* const here = this_processor();
   return here != nullptr && here->step_aside();
 }
+
+/// That brought the calling task, which is none of a plain thread, nothing.
+CSP_ALWAYS_INLINE void note_vain_step() noexcept { this_processor()->refuse_steps(); }
 
 }  // namespace csp::inline v0::detail
