@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace csp::inline v0::detail {
 namespace {
@@ -18,7 +19,6 @@ constexpr std::chrono::seconds idle_life{5};
 
 void blocking_pool::submit(blocking_call& call) {
   std::unique_lock guard(lock_);
-  join_ended();
   if (idle_threads_ <= waiting_calls_ && threads_running_ < most_threads) {
     try {
       threads_.push_back(start_thread("csp-blocking", [this] { serve(); }));
@@ -51,8 +51,7 @@ void blocking_pool::serve() {
       const bool woken = ready_.wait_for(guard, idle_life, [this] { return head_ != nullptr || stopping_; });
       --idle_threads_;
       if (!woken || head_ == nullptr) {
-        --threads_running_;
-        ended_.push_back(std::this_thread::get_id());
+        end_thread(guard);
         return;
       }
     }
@@ -74,14 +73,20 @@ void blocking_pool::serve() {
   }
 }
 
-void blocking_pool::join_ended() {
-  for (const std::thread::id id : ended_) {
-    const auto at = std::find_if(threads_.begin(), threads_.end(),
-                                 [id](const std::thread& thread) { return thread.get_id() == id; });
-    at->join();
-    threads_.erase(at);
+void blocking_pool::end_thread(std::unique_lock<std::mutex>& guard) {
+  --threads_running_;
+  const auto self = std::find_if(threads_.begin(), threads_.end(), [](const std::thread& thread) {
+    return thread.get_id() == std::this_thread::get_id();
+  });
+  if (self == threads_.end()) {
+    return;  // stop() has it
   }
-  ended_.clear();
+  std::thread previous = std::exchange(last_ended_, std::move(*self));
+  threads_.erase(self);
+  guard.unlock();
+  if (previous.joinable()) {
+    previous.join();
+  }
 }
 
 void blocking_pool::stop() {
@@ -90,13 +95,15 @@ void blocking_pool::stop() {
     const std::lock_guard guard(lock_);
     stopping_ = true;
     joined.swap(threads_);
+    if (last_ended_.joinable()) {
+      joined.push_back(std::move(last_ended_));
+    }
   }
   ready_.notify_all();
   for (std::thread& thread : joined) {
     thread.join();
   }
   const std::lock_guard guard(lock_);
-  ended_.clear();
   stopping_ = false;
 }
 

@@ -44,7 +44,9 @@ class blocking_pool {
 
  private:
   void serve();
-  void join_ended();
+  /// The calling thread's last act; lets go of the lock. It joins the thread that ended before it: not a processor's
+  /// business, which would stand still meanwhile and whose pthread_join may be a hook that comes back to this pool.
+  void end_thread(std::unique_lock<std::mutex>& guard);
 
   scheduler_core& core_;
   std::mutex lock_;
@@ -55,8 +57,8 @@ class blocking_pool {
   unsigned idle_threads_ = 0;
   unsigned threads_running_ = 0;
   bool stopping_ = false;
-  std::vector<std::thread> threads_;
-  std::vector<std::thread::id> ended_;
+  std::vector<std::thread> threads_;  // that have not ended
+  std::thread last_ended_;            // not joined yet
   atomic<unsigned> busy_{0};
 };
 
