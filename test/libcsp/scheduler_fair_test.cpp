@@ -155,7 +155,7 @@ TEST_CASE("fairness: a chain of tasks that spawn their successors lets all come 
   csp::run(one, [] {
     constexpr long most = 1'000'000;  // else a task that is never started would end the test by its time-out
     struct chain {
-      static void link(long& links, const int& waiting, csp::wait_group& all) {
+      static void link(std::atomic<long>& links, const std::atomic<int>& waiting, csp::wait_group& all) {
         if (waiting != 0 && links < most) {
           ++links;
           all.go([&] { link(links, waiting, all); });
@@ -163,8 +163,8 @@ TEST_CASE("fairness: a chain of tasks that spawn their successors lets all come 
       }
     };
     constexpr int crowd = 100;  // more than the local queue holds, in line when the chain begins
-    int waiting = crowd;
-    long links = 0;
+    std::atomic<int> waiting{crowd};
+    std::atomic<long> links{0};
     csp::wait_group all;
     for (int i = 0; i < crowd; ++i) {
       all.go([&] { --waiting; });
@@ -214,8 +214,8 @@ TEST_CASE("fairness: a due timer fires beside any number of tasks that yield") {
     CAPTURE(tasks);
     csp::run(one, [&] {
       constexpr long most = 1'000'000;  // else a timer that never fires would end the test by its time-out
-      bool over = false;
-      long turns = 0;
+      std::atomic<bool> over{false};
+      std::atomic<long> turns{0};
       csp::wait_group all;
       for (int i = 0; i < tasks; ++i) {
         all.go([&] {
