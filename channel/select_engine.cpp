@@ -204,9 +204,9 @@ int try_select(std::span<select_arm> arms, bool may_wait) {
   return done >= 0 ? done : select_must_wait;
 }
 
-int begin_select(std::span<select_arm> arms, std::span<spinlock*> locks, nanos deadline, bool may_wait,
+int begin_select(std::span<select_arm> arms, std::span<spinlock*> locks, select_limit limit, bool may_wait,
                  std::optional<open_wait>& request) {
-  const bool waits = may_wait && (deadline == never || deadline > current_time());
+  const bool waits = may_wait && !limit.has_passed();
   const int given_up = may_wait ? select_timeout : select_would_block;
   if (!waits && glance_is_exact(arms)) {
     return given_up;
@@ -235,7 +235,7 @@ int begin_select(std::span<select_arm> arms, std::span<spinlock*> locks, nanos d
     arm.node.index = static_cast<std::uint32_t>(i);
     queue_of(arm).push(arm.node);
   }
-  request->deadline = deadline;
+  request->deadline = limit.deadline;
   request->locks = held;
   return select_must_wait;
 }

@@ -44,9 +44,18 @@ inline constexpr int select_must_wait = -3;
 
 /// Looks for a ready arm and does it, one channel's lock at a time. Throws canceled.
 CSP_API int try_select(std::span<select_arm> arms, bool may_wait);
+/// For how long a select waits.
+struct select_limit {
+  nanos deadline = never;
+  /// The deadline was ahead a moment ago: it need not be compared with the clock, which takes as long as two switches.
+  bool ahead = false;
+
+  [[nodiscard]] bool has_passed() const noexcept { return !ahead && deadline != never && deadline <= current_time(); }
+};
+
 /// When that found nothing. Looks with all channels locked; or leaves every one locked with a node linked in it, and
 /// `request` ready for wait_open(), which releases the locks.
-CSP_API int begin_select(std::span<select_arm> arms, std::span<spinlock*> locks, nanos deadline, bool may_wait,
+CSP_API int begin_select(std::span<select_arm> arms, std::span<spinlock*> locks, select_limit limit, bool may_wait,
                          std::optional<open_wait>& request);
 /// After that wait: takes the losers' nodes out of their queues. Throws canceled.
 CSP_API int end_select(std::span<select_arm> arms, wake_reason reason);
@@ -54,7 +63,7 @@ CSP_API int end_select(std::span<select_arm> arms, wake_reason reason);
 /// Does one of the arms. `locks` is room for as many pointers as there are arms. Returns the index of the arm that was
 /// done (see its `closed`), select_would_block (only if not `may_wait`) or select_timeout. Throws canceled, with every
 /// value untouched. From a task or a plain thread. Inlined: see switch_task.h on frames below a switch.
-CSP_ALWAYS_INLINE int run_select(std::span<select_arm> arms, std::span<spinlock*> locks, nanos deadline,
+CSP_ALWAYS_INLINE int run_select(std::span<select_arm> arms, std::span<spinlock*> locks, select_limit limit,
                                  bool may_wait) {
   int done = try_select(arms, may_wait);
   // To wait at several channels costs more than two switches: the partner of the last select may be about to come back.
@@ -68,7 +77,7 @@ CSP_ALWAYS_INLINE int run_select(std::span<select_arm> arms, std::span<spinlock*
     return done;
   }
   std::optional<open_wait> request;
-  done = begin_select(arms, locks, deadline, may_wait, request);
+  done = begin_select(arms, locks, limit, may_wait, request);
   if (done != select_must_wait) {
     return done;
   }

@@ -119,11 +119,7 @@ waiter* mutex::release_carefully() noexcept {
   std::uint32_t next = free;
   waiter* woken = nullptr;
   lock_.lock();
-  if (waiters_.empty()) {
-    if (const std::uint32_t left = careful_.get(); left != 0) {
-      careful_.set(left - 1);
-    }
-  } else if (starving_) {
+  if (starving_ && !waiters_.empty()) {
     wait_node* const node = waiters_.pop_winner();
     starving_ = false;
     node->slot = &ownership_mark;
@@ -131,9 +127,12 @@ waiter* mutex::release_carefully() noexcept {
     next = detail::spinlock::anonymous;
     owner_.set(woken->is_task() ? static_cast<const void*>(static_cast<detail::task*>(woken))
                                 : static_cast<detail::thread_block*>(woken)->thread_identity());
-  } else if (!woken_) {
+  } else if (!woken_ && !waiters_.empty()) {
     woken_ = true;
     woken = waiters_.pop_winner()->owner;
+  } else if (const std::uint32_t left = careful_.get(); left != 0) {
+    // Nobody waits, or who was woken has still to try: it announces itself again, for all who wait behind it.
+    careful_.set(left - 1);
   }
   lock_.unlock();
   // [MX2] release: pairs with [MX1]. Last of all: without a waiter, who takes the mutex now may destroy it.

@@ -182,7 +182,7 @@ class race {
       arms[i].value = &values[i];
       arms[i].way = detail::select_arm::direction::receive;
     }
-    static_cast<void>(detail::run_select(arms, locks, limit, true));
+    static_cast<void>(detail::run_select(arms, locks, {.deadline = limit}, true));
   }
 
   void wait_in_thread(nanos limit) const {

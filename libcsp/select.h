@@ -148,7 +148,7 @@ struct send_arm : arm_base {
 
 template <class Handler>
 struct timeout_arm : arm_base {
-  nanos deadline;
+  select_limit limit;
   Handler handler;
   void keep() noexcept {}
   void prepare(select_arm&) noexcept {}
@@ -186,7 +186,7 @@ CSP_ALWAYS_INLINE bool finish_arm(Arm& arm, const select_arm& slot) {
 
 /// Deadline and default of a set of arms, gathered while they are prepared.
 struct select_plan {
-  nanos deadline = never;
+  select_limit limit;
   int timeout_index = -1;
   int otherwise_index = -1;
 
@@ -197,8 +197,8 @@ struct select_plan {
     }
     arm.prepare(slot);
     if constexpr (is_timeout<Arm>) {
-      if (timeout_index < 0 || arm.deadline < deadline) {
-        deadline = arm.deadline;
+      if (timeout_index < 0 || arm.limit.deadline < limit.deadline) {
+        limit = arm.limit;
         timeout_index = index;
       }
     } else if constexpr (is_otherwise<Arm>) {
@@ -207,7 +207,7 @@ struct select_plan {
   }
   /// Runs the select; the index of the arm that is to finish.
   CSP_ALWAYS_INLINE int run(std::span<select_arm> arms, std::span<spinlock*> locks) const {
-    const int outcome = run_select(arms, locks, deadline, otherwise_index < 0);
+    const int outcome = run_select(arms, locks, limit, otherwise_index < 0);
     if (outcome >= 0) [[likely]] {
       return outcome;
     }
@@ -253,11 +253,11 @@ template <detail::signalling_handle Handle, class Handler = detail::no_handler>
 /// An arm that is chosen when no other was until `deadline` (steady clock), or for the length of `limit`.
 template <class Handler = detail::no_handler>
 [[nodiscard]] auto on_timeout(std::chrono::steady_clock::time_point deadline, Handler handler = {}) {
-  return detail::timeout_arm<Handler>{{}, detail::to_nanos(deadline), std::move(handler)};
+  return detail::timeout_arm<Handler>{{}, {detail::to_nanos(deadline), false}, std::move(handler)};
 }
 template <class Rep, class Period, class Handler = detail::no_handler>
 [[nodiscard]] auto on_timeout(std::chrono::duration<Rep, Period> limit, Handler handler = {}) {
-  return detail::timeout_arm<Handler>{{}, detail::deadline_after(limit), std::move(handler)};
+  return detail::timeout_arm<Handler>{{}, {detail::deadline_after(limit), limit > limit.zero()}, std::move(handler)};
 }
 
 /// An arm that is chosen when no other is ready: the select does not block. Go's default.

@@ -17,11 +17,11 @@ constexpr nanos least_interval = 350;
 /// Of the operations at least one in so many met the lock in other hands; else something else takes the time.
 constexpr std::uint64_t operations_a_meeting = 32;
 /// So many thefts in a row were in vain: their task soon had to wait for a lock that was held where it came from.
-constexpr std::uint32_t most_thefts_in_vain = 4;
+constexpr std::uint32_t most_thefts_in_vain = 2;
 /// For how long nothing is taken from where the fighters are now, first and at the most: then a thief tries again, and
 /// if they still fight, that costs some 10 us.
 constexpr nanos first_shun_time = 160'000;
-constexpr nanos longest_shun_time = 1'280'000;
+constexpr nanos longest_shun_time = 2'560'000;
 /// After so long without a fight the next one counts as a first.
 constexpr nanos forgiven_after = 20'000'000;
 
@@ -36,6 +36,10 @@ processor* processor::weigh_contention(std::uint32_t rival) noexcept {
     return nullptr;
   }
   const nanos now = owner.now();
+  const unsigned at = rival - first;
+  if (now < observed_[at].shunned_until) {
+    return &owner.at(at);
+  }
   const std::uint64_t operations = shared_operations_.get();
   if (fight_.meetings == 0 || now - fight_.since > longest_fight) {
     fight_ = {1, operations, now};
@@ -49,7 +53,6 @@ processor* processor::weigh_contention(std::uint32_t rival) noexcept {
   if (done > meetings_judged * operations_a_meeting || now - fight_.since > static_cast<nanos>(done) * least_interval) {
     return nullptr;
   }
-  const unsigned at = rival - first;
   observed_[at].shun(now);
   return &owner.at(at);
 }
@@ -60,16 +63,26 @@ void processor::observation::shun(nanos now) noexcept {
   shunned_until = now + shun_time;
 }
 
+bool processor::shuns(const observation& seen, nanos now) const noexcept {
+  // In a simulation nothing waits for time to pass.
+  return now < seen.shunned_until && !is_simulated();
+}
+
 void processor::note_wait_for_rival(std::uint32_t rival) noexcept {
   if (loot_ == 0 || core().at(robbed_).signature() != rival) {
     return;
   }
   observation& seen = observed_[robbed_];
+  const nanos now = core().now();
+  const std::uint64_t done = std::max(shared_operations_.get() - robbed_operations_, std::uint64_t{1});
+  if (now - robbed_at_ > static_cast<nanos>(done) * least_interval) {
+    return;  // it did other things as well
+  }
   loot_ = 0;
   seen.gain -= seen.gain / 8;
   if (++seen.thefts_in_vain >= most_thefts_in_vain) {
     seen.thefts_in_vain = 0;
-    seen.shun(core().now());
+    seen.shun(now);
   }
 }
 

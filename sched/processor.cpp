@@ -40,6 +40,7 @@ void processor::assign(scheduler_core& core, unsigned index, std::uint64_t seed,
   pinned_turn_.set(false);
   refills_ = 0;
   aged_turn_ = 0;
+  woken_by_.set(0);
   retire_requested.set(false);
   searching_ = false;
   search_time_ = longest_search;
@@ -112,7 +113,7 @@ bool processor::poll_now_and_then() noexcept {
     return false;
   }
   const nanos now = core().now();
-  const bool behind = count.switches.get() < delivered_until_;
+  const bool behind = count.switches.get() < delivered_until_.get();
   return now - source->last_look() >= (behind ? poll_interval_behind : poll_interval) && source->poll(this, now) != 0;
 }
 

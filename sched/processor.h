@@ -196,6 +196,14 @@ class CSP_API processor {
   [[nodiscard]] processor* weigh_contention(std::uint32_t rival) noexcept;
   /// The running task has to wait for what is in the hands of `rival`. On this processor's thread.
   void note_wait_for_rival(std::uint32_t rival) noexcept;
+  /// How many processors sleep that will not take anything from here for now (sleep.cpp): to wake them would be in
+  /// vain.
+  [[nodiscard]] std::uint32_t avoiders() const noexcept { return avoiders_.load(std::memory_order_relaxed); }
+  /// Wakes this one, which the caller has taken off the idle list, for a push by the processor `waker`.
+  void wake_for(const processor& waker) noexcept {
+    woken_by_.set(waker.index() + 1);
+    wake();
+  }
   /// Moves the running task to another processor of its scheduler, from where this one does not take it back soon.
   void move_to(processor& other) noexcept;
 
@@ -271,7 +279,8 @@ class CSP_API processor {
   const relaxed<std::uint32_t>* coarse_time_ = nullptr;
   bool searching_ = false;
   bool delivering_ = false;
-  std::uint64_t delivered_until_ = 0;   // number of switches by which all have had a turn that were in line at a look
+  relaxed<std::uint64_t>
+      delivered_until_;                 // number of switches by which all have had a turn that were in line at a look
   nanos search_time_ = longest_search;  // how long it looks for work before it sleeps
   relaxed<bool> pinned_turn_;           // inbox and other queues take turns
   std::uint32_t refills_ = 0;           // of the local queue, while the fresh list has tasks
@@ -301,11 +310,24 @@ class CSP_API processor {
     nanos shunned_until = 0;           // its tasks and ours fought over a lock: not before this time
     nanos shun_time = 0;               // how long that was the last time
     std::uint32_t thefts_in_vain = 0;  // in a row: what was taken had to wait for its victim
+    nanos dozes_until = 0;             // its wakes brought nothing: slept through before this time
+    nanos doze_time = 0;               // how long that was the last time
+    std::uint32_t wakes_in_vain = 0;   // in a row
+    bool avoided = false;              // throughout the present sleep
 
     void shun(nanos now) noexcept;
   };
   /// False while a theft from it is not worth a try.
+  // sleep.cpp
+  /// Ends the account of the wake that began this search: whether it brought something.
+  void judge_wake(bool in_vain) noexcept;
+  /// Before a sleep: tells those that this one avoids. The earliest time at which it no longer does, or never.
+  [[nodiscard]] nanos begin_avoidance() noexcept;
+  /// After the sleep.
+  void end_avoidance() noexcept;
   [[nodiscard]] static bool may_rob(const observation& seen, nanos now) noexcept;
+  /// While tasks of the one that it was noted for and ours fight over a lock, nothing is taken from there.
+  [[nodiscard]] bool shuns(const observation& seen, nanos now) const noexcept;
   /// Waits, as a searcher, while all that could be stolen is not worth it yet.
   void nap(nanos until) noexcept;
   /// Values the last theft, now that what it brought is done.
@@ -316,12 +338,15 @@ class CSP_API processor {
   unsigned robbed_ = 0;     // the victim of the last theft
   std::uint32_t loot_ = 0;  // how many tasks it brought; 0 once valued
   nanos robbed_at_ = 0;
+  std::uint64_t robbed_operations_ = 0;  // shared_operations_ at that time
 
   // Shared with thieves and wakers.
   alignas(cache_line) run_queue<task, ring_capacity> ring_;
   alignas(cache_line) task_list overflow_;  // of tasks that have started
   alignas(cache_line) fresh_list fresh_;    // of others
   alignas(cache_line) task_list inbox_;
+  atomic<std::uint32_t> avoiders_{0};  // how many sleep that avoid this one
+  relaxed<std::uint32_t> woken_by_;    // 1 + the index of whose push ended the last sleep; 0: nobody's, or it is judged
   idle_entry idle_;
   futex_parker parker_;
 };

@@ -82,7 +82,7 @@ task* processor::refill() noexcept {
   }
   // Between two turns of a task that the poller delivered, the kernel has run for all the others and taken the caches.
   // Tasks that only take turns with each other find most of what they need in the second level, and faster so.
-  const bool delivered = count.switches.get() < delivered_until_;
+  const bool delivered = count.switches.get() < delivered_until_.get();
   for (std::uint32_t i = 0; i < taken; ++i) {
     if (delivered) {
       bring_close(*items[i]);
@@ -114,26 +114,26 @@ void processor::ready(task& woken) noexcept {
       push_back(woken);
     }
     if (!alone) {
-      core().notify_from_processor();
+      core().notify_from_processor(*this);
     }
     return;
   }
   if (is_open_to_thieves()) [[unlikely]] {
     push_back(woken);
-    core().notify_from_processor();
+    core().notify_from_processor(*this);
     return;
   }
   if (task* const displaced = local_.exchange_next(&woken)) {
     push_back(*displaced);
-    core().notify_from_processor();
+    core().notify_from_processor(*this);
   }
 }
 
 void processor::end_delivery(bool many) noexcept {
   delivering_ = false;
-  delivered_until_ = count.switches.get() + local_.fifo_size() + ring_.size() + overflow_.size() + inbox_.size();
+  delivered_until_.set(count.switches.get() + local_.fifo_size() + ring_.size() + overflow_.size() + inbox_.size());
   if (many) {
-    core().notify_from_processor();
+    core().notify_from_processor(*this);
   }
 }
 
@@ -152,7 +152,7 @@ void processor::submit(task& fresh) noexcept {
       push_back(*displaced);
     }
   }
-  core().notify_from_processor();
+  core().notify_from_processor(*this);
 }
 
 void processor::deliver(task& pinned) noexcept {
@@ -217,7 +217,7 @@ task* processor::take_shared() noexcept {
     push_back(*items[i]);
   }
   if (taken > 1) {
-    core().notify_from_processor();
+    core().notify_from_processor(*this);
   }
   return taken != 0 ? items[0] : nullptr;
 }

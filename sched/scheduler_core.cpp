@@ -331,12 +331,25 @@ void scheduler_core::look_for_deadlock() noexcept {
 }
 
 void scheduler_core::wake_one() noexcept {
+  if (processor* const sleeper = take_to_wake()) {
+    sleeper->wake();
+  }
+}
+
+void scheduler_core::wake_for(const processor& here) noexcept {
+  if (here.avoiders() >= idle.parked()) {
+    return;
+  }
+  if (processor* const sleeper = take_to_wake()) {
+    sleeper->wake_for(here);
+  }
+}
+
+processor* scheduler_core::take_to_wake() noexcept {
   // In this order: a waker that comes late to a core which has stopped, and is just started again, finds nobody parked.
   const bool chosen = idle.needs_wake() && settings_.simulated != nullptr;
   const std::uint32_t skipped = chosen ? settings_.simulated->choose_sleeper(idle.parked()) : 0;
-  if (processor* const sleeper = idle.take_to_wake(skipped)) {
-    sleeper->wake();
-  }
+  return idle.take_to_wake(skipped);
 }
 
 void scheduler_core::pass_on_search(const processor& here) noexcept {

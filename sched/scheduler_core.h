@@ -99,12 +99,12 @@ class CSP_API scheduler_core {
   // --- hot, any thread
   // ------------------------------------------------------------------------------------------------
 
-  /// After a push by one of this core's processors: wakes a sleeper where that is due.
-  CSP_ALWAYS_INLINE void notify_from_processor() noexcept {
+  /// After a push by `here`, one of this core's processors: wakes a sleeper where that is due.
+  CSP_ALWAYS_INLINE void notify_from_processor(const processor& here) noexcept {
     // Pairs with the heavy fence of a processor that goes to sleep.
     asymmetric_fence::light();
     if (idle.needs_wake()) [[unlikely]] {
-      wake_one();
+      wake_for(here);
     }
   }
   /// After a push by any other thread.
@@ -115,6 +115,8 @@ class CSP_API scheduler_core {
   }
   /// Wakes one parked processor, if nobody searches.
   void wake_one() noexcept;
+  /// The same for what `here` has pushed, unless the sleepers avoid it for now.
+  CSP_NOINLINE void wake_for(const processor& here) noexcept;
   /// The last searcher, `here`, has stopped: wakes another in its place, unless there is nothing that one could find.
   void pass_on_search(const processor& here) noexcept;
 
@@ -194,6 +196,8 @@ class CSP_API scheduler_core {
   [[nodiscard]] bool stands_still() const noexcept;
 
  private:
+  /// Takes a processor off the idle list, if one is parked and nobody searches; else null.
+  [[nodiscard]] processor* take_to_wake() noexcept;
   friend class watcher;
 
   explicit scheduler_core(std::uint32_t number) : number_(number) {}

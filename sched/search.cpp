@@ -60,7 +60,7 @@ void processor::value_theft(nanos now) noexcept {
 }
 
 bool processor::may_rob(const observation& seen, nanos now) noexcept {
-  return now >= seen.shunned_until && (now >= seen.spared_until || now - seen.since >= long_patience);
+  return now >= seen.spared_until || now - seen.since >= long_patience;
 }
 
 task* processor::search_once(nanos now, nanos& worth_at) noexcept {
@@ -96,14 +96,17 @@ task* processor::search_once(nanos now, nanos& worth_at) noexcept {
     }
     // In a simulation patience is the simulator's affair: it lets processors stand still as it likes.
     const bool stuck = now - seen.since >= patience || is_simulated();
-    if (!may_rob(seen, now) && !is_simulated()) {
+    if (shuns(seen, now)) {
+      // Nothing of it is wanted, however long it lies there.
+    } else if (!may_rob(seen, now) && !is_simulated()) {
       if (victim.has_stealable_work() || victim.local_.has_items()) {
-        worth_at = std::min(worth_at, std::max(seen.shunned_until, seen.spared_until));
+        worth_at = std::min(worth_at, seen.spared_until);
       }
     } else {
       if (const std::uint32_t taken = victim.steal_from(items, most_loot, stuck)) {
         robbed_ = at;
         robbed_at_ = core().now();  // what it cost to take them is not their gain
+        robbed_operations_ = shared_operations_.get();
         seen.since = robbed_at_;
         loot_ = taken;
         return adopt(items, taken);
@@ -145,6 +148,7 @@ task* processor::search() noexcept {
     nanos worth_at = never;
     if (task* const item = search_once(now, worth_at)) {
       searching_ = false;
+      judge_wake(false);
       if (owner.idle.end_search()) {
         owner.pass_on_search(*this);
       }
@@ -193,7 +197,7 @@ bool processor::work_in_sight(bool everything) noexcept {
   const unsigned active = owner.active();
   for (unsigned at = 0; at < active; ++at) {
     processor& other = owner.at(at);
-    if (&other == this) {
+    if (&other == this || shuns(observed_[at], owner.now())) {
       continue;
     }
     if (other.has_stealable_work()) {

@@ -3,8 +3,60 @@
 #include "sched/scheduler_core.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace csp::inline v0::detail {
+namespace {
+
+/// So many wakes in a row brought nothing: by the time that we were awake, the waker had run what it woke us for.
+constexpr std::uint32_t most_wakes_in_vain = 4;
+/// For how long its next wakes are slept through, first and at the most: a wake costs the waker some 5 us.
+constexpr nanos first_doze_time = 20'000;
+constexpr nanos longest_doze_time = 640'000;
+
+}  // namespace
+
+void processor::judge_wake(bool in_vain) noexcept {
+  const std::uint32_t waker = woken_by_.get();
+  if (waker == 0) {
+    return;
+  }
+  woken_by_.set(0);
+  observation& seen = observed_[waker - 1];
+  if (!in_vain) {
+    seen.wakes_in_vain = 0;
+    seen.doze_time = 0;
+  } else if (++seen.wakes_in_vain >= most_wakes_in_vain) {
+    seen.doze_time = std::clamp(2 * seen.doze_time, first_doze_time, longest_doze_time);
+    seen.dozes_until = core().now() + seen.doze_time;
+  }
+}
+
+nanos processor::begin_avoidance() noexcept {
+  scheduler_core& owner = core();
+  const nanos now = owner.now();
+  nanos earliest = never;
+  const unsigned active = owner.active();
+  for (unsigned at = 0; at < active; ++at) {
+    observation& seen = observed_[at];
+    const nanos until = std::max(seen.shunned_until, seen.dozes_until);
+    seen.avoided = now < until;
+    if (seen.avoided) {
+      earliest = std::min(earliest, until);
+      // relaxed: who sees it late wakes us once in vain, or goes without us until then.
+      owner.at(at).avoiders_.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+  return earliest;
+}
+
+void processor::end_avoidance() noexcept {
+  for (unsigned at = 0; at < observed_.size(); ++at) {
+    if (std::exchange(observed_[at].avoided, false)) {
+      core().at(at).avoiders_.fetch_sub(1, std::memory_order_relaxed);
+    }
+  }
+}
 
 bool processor::begin_sleep() noexcept {
   scheduler_core& owner = core();
@@ -36,20 +88,27 @@ void processor::end_sleep() noexcept {
 
 void processor::sleep() noexcept {
   poller* source = nullptr;
+  judge_wake(true);
+  // Before we are parked: who is told to wake nobody for its own pushes has nobody to wake for them.
+  const nanos no_longer_avoids = begin_avoidance();
   if (begin_sleep()) {
     const nanos start = core().now();
+    const nanos limit = std::min(timers.earliest(), no_longer_avoids);
     source = poller_in_use();
     if (source != nullptr && source->try_claim()) {
-      static_cast<void>(parker_.park_in(*source, timers.earliest()));
+      static_cast<void>(parker_.park_in(*source, limit));
     } else {
       source = nullptr;
-      static_cast<void>(parker_.park_until(timers.earliest()));
+      static_cast<void>(parker_.park_until(limit));
     }
     // What came soon would have been found by looking on; what came late was not worth the looking.
     const bool soon = core().now() - start < longest_search;
     search_time_ = soon ? longest_search : std::max(search_time_ / 2, shortest_search);
   }
   end_sleep();
+  if (no_longer_avoids != never) {
+    end_avoidance();
+  }
   if (source != nullptr) {
     source->deliver(this);
     source->release_claim(core().now());

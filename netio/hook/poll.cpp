@@ -85,7 +85,7 @@ class many_watched {
       arms_[i].value = &signals_[i];
     }
     const stay_on_thread stay(true);
-    return run_select({arms_.get(), channels_.size()}, locks_, deadline, true) != select_timeout;
+    return run_select({arms_.get(), channels_.size()}, locks_, {.deadline = deadline}, true) != select_timeout;
   }
 
  private:

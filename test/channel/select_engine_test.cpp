@@ -41,7 +41,7 @@ select_arm receiving(const int_channel& target, std::optional<int>& value) {
 template <std::size_t Count>
 int run(std::array<select_arm, Count>& arms, csp::detail::nanos deadline, bool may_wait) {
   std::array<spinlock*, Count> locks;
-  return run_select(arms, locks, deadline, may_wait);
+  return run_select(arms, locks, {.deadline = deadline}, may_wait);
 }
 
 }  // namespace
