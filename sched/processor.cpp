@@ -72,6 +72,8 @@ void processor::enter_thread() {
   sanitizer::thread_private(&fight_, sizeof fight_);
   sanitizer::thread_private(&robbed_, sizeof robbed_);
   sanitizer::thread_private(&loot_, sizeof loot_);
+  sanitizer::thread_private(&robbed_at_, sizeof robbed_at_);
+  sanitizer::thread_private(&robbed_operations_, sizeof robbed_operations_);
   sanitizer::thread_private(&refills_, sizeof refills_);
   sanitizer::thread_private(observed_.data(), observed_.size() * sizeof(observation));
   thread_clock_.set(this_thread_cpu_clock());

@@ -5,6 +5,7 @@
 
 #include <netdb.h>
 
+#include <atomic>
 #include <chrono>
 
 using namespace std::chrono_literals;
@@ -26,7 +27,7 @@ TEST_CASE("hooks: a call after the pool's threads have ended finds new ones") {
   csp::options one;
   one.processors = 1;
   one.spares = 0;
-  int calls = 0;
+  std::atomic<int> calls{0};
   csp::run(one, [&] {
     constexpr auto longer_than_they_live = 5'200ms;
     calls += resolves() ? 1 : 0;
