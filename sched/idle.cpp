@@ -23,10 +23,14 @@ bool idle_set::park(idle_entry& entry, bool searched) noexcept {
   const spinlock_guard guard(lock_);
   entry.previous = nullptr;
   entry.next = first_;
-  if (first_ != nullptr) {
-    first_->previous = &entry;
+  while (entry.last && entry.next != nullptr) {
+    entry.previous = entry.next;
+    entry.next = entry.next->next;
   }
-  first_ = &entry;
+  (entry.previous != nullptr ? entry.previous->next : first_) = &entry;
+  if (entry.next != nullptr) {
+    entry.next->previous = &entry;
+  }
   entry.listed = true;
   // [ID2] seq_cst, and the caller's heavy fence follows: pairs with the fence of a submitter.
   const std::uint32_t leaving = searched ? 1 : 0;

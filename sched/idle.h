@@ -26,6 +26,7 @@ struct idle_entry {
   idle_entry* previous = nullptr;
   processor* self = nullptr;
   bool listed = false;
+  bool last = false;  // woken when nobody else is parked. Set by the processor before it parks
 };
 
 class idle_set {
@@ -68,7 +69,7 @@ class idle_set {
   alignas(cache_line) atomic<std::uint64_t> word_{0};
   atomic<std::uint64_t> departures_{0};  // raised under lock_, before the word changes
   spinlock lock_{lock_rank::idle};
-  idle_entry* first_ = nullptr;  // parked last, woken first: its caches are warm
+  idle_entry* first_ = nullptr;  // parked last, woken first: its caches are warm; behind these the `last` ones
 };
 
 }  // namespace csp::inline v0::detail

@@ -17,6 +17,9 @@ namespace {
 /// Ids a processor takes from its core at once.
 constexpr std::uint32_t id_block = 1024;
 
+/// By how much a sleep may be late that others might end with: less would make each of many timers a wake of its own.
+constexpr unsigned long timer_slack = 5'000;
+
 void commit_nothing(processor&, task*, void*) noexcept {}
 
 }  // namespace
@@ -78,6 +81,7 @@ void processor::enter_thread() {
   sanitizer::thread_private(observed_.data(), observed_.size() * sizeof(observation));
   thread_clock_.set(this_thread_cpu_clock());
   thread_number_.set(this_thread_number());
+  slack_before_ = is_simulated() ? 0 : set_timer_slack(timer_slack);
   set_this_processor(this);
 }
 
@@ -86,6 +90,9 @@ void processor::leave_thread() noexcept {
   stacks.flush();
   cells.flush();
   sanitizer::destroy(committer_);
+  if (slack_before_ != 0) {
+    set_timer_slack(slack_before_);
+  }
   set_this_processor(nullptr);
 }
 

@@ -279,15 +279,15 @@ class CSP_API processor {
   const relaxed<std::uint32_t>* coarse_time_ = nullptr;
   bool searching_ = false;
   bool delivering_ = false;
-  relaxed<std::uint64_t>
-      delivered_until_;                 // number of switches by which all have had a turn that were in line at a look
-  nanos search_time_ = longest_search;  // how long it looks for work before it sleeps
-  relaxed<bool> pinned_turn_;           // inbox and other queues take turns
-  std::uint32_t refills_ = 0;           // of the local queue, while the fresh list has tasks
-  std::uint32_t aged_turn_ = 0;         // rounds of chores, meanwhile
-  relaxed<int> held_;                   // tasks that wait and must come back here
+  relaxed<std::uint64_t> delivered_until_;  // number of switches by which all in line at a look have had a turn
+  nanos search_time_ = longest_search;      // how long it looks for work before it sleeps
+  relaxed<bool> pinned_turn_;               // inbox and other queues take turns
+  std::uint32_t refills_ = 0;               // of the local queue, while the fresh list has tasks
+  std::uint32_t aged_turn_ = 0;             // rounds of chores, meanwhile
+  relaxed<int> held_;                       // tasks that wait and must come back here
   relaxed<clockid_t> thread_clock_;
   relaxed<int> thread_number_;
+  unsigned long slack_before_ = 0;  // of the thread that drives us, in its own time; 0: left alone
   std::uint64_t ids_next_ = 0;
   std::uint64_t ids_end_ = 0;
   relaxed<scheduler_core*> core_;
@@ -318,16 +318,17 @@ class CSP_API processor {
     void shun(nanos now) noexcept;
   };
   /// False while a theft from it is not worth a try.
-  // sleep.cpp
-  /// Ends the account of the wake that began this search: whether it brought something.
-  void judge_wake(bool in_vain) noexcept;
-  /// Before a sleep: tells those that this one avoids. The earliest time at which it no longer does, or never.
-  [[nodiscard]] nanos begin_avoidance() noexcept;
-  /// After the sleep.
-  void end_avoidance() noexcept;
   [[nodiscard]] static bool may_rob(const observation& seen, nanos now) noexcept;
   /// While tasks of the one that it was noted for and ours fight over a lock, nothing is taken from there.
   [[nodiscard]] bool shuns(const observation& seen, nanos now) const noexcept;
+  // sleep.cpp
+  /// Ends the account of the wake that began this search: whether it brought something.
+  void judge_wake(bool in_vain) noexcept;
+  /// Before a sleep: tells those of the first `end` that this one avoids. The earliest time at which it no longer does,
+  /// or never.
+  [[nodiscard]] nanos begin_avoidance(unsigned end) noexcept;
+  /// After the sleep, with the same `end`.
+  void end_avoidance(unsigned end) noexcept;
   /// Waits, as a searcher, while all that could be stolen is not worth it yet.
   void nap(nanos until) noexcept;
   /// Values the last theft, now that what it brought is done.

@@ -32,12 +32,11 @@ void processor::judge_wake(bool in_vain) noexcept {
   }
 }
 
-nanos processor::begin_avoidance() noexcept {
+nanos processor::begin_avoidance(unsigned end) noexcept {
   scheduler_core& owner = core();
   const nanos now = owner.now();
   nanos earliest = never;
-  const unsigned active = owner.active();
-  for (unsigned at = 0; at < active; ++at) {
+  for (unsigned at = 0; at < end; ++at) {
     observation& seen = observed_[at];
     const nanos until = std::max(seen.shunned_until, seen.dozes_until);
     seen.avoided = now < until;
@@ -47,11 +46,12 @@ nanos processor::begin_avoidance() noexcept {
       owner.at(at).avoiders_.fetch_add(1, std::memory_order_relaxed);
     }
   }
+  idle_.last = earliest != never;
   return earliest;
 }
 
-void processor::end_avoidance() noexcept {
-  for (unsigned at = 0; at < observed_.size(); ++at) {
+void processor::end_avoidance(unsigned end) noexcept {
+  for (unsigned at = 0; at < end; ++at) {
     if (std::exchange(observed_[at].avoided, false)) {
       core().at(at).avoiders_.fetch_sub(1, std::memory_order_relaxed);
     }
@@ -90,7 +90,8 @@ void processor::sleep() noexcept {
   poller* source = nullptr;
   judge_wake(true);
   // Before we are parked: who is told to wake nobody for its own pushes has nobody to wake for them.
-  const nanos no_longer_avoids = begin_avoidance();
+  const unsigned others = core().active();
+  const nanos no_longer_avoids = begin_avoidance(others);
   if (begin_sleep()) {
     const nanos start = core().now();
     const nanos limit = std::min(timers.earliest(), no_longer_avoids);
@@ -107,7 +108,7 @@ void processor::sleep() noexcept {
   }
   end_sleep();
   if (no_longer_avoids != never) {
-    end_avoidance();
+    end_avoidance(others);
   }
   if (source != nullptr) {
     source->deliver(this);

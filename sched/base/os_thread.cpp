@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <pthread.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -77,6 +78,12 @@ std::thread start_thread(const char* name, std::function<void()> body) {
   }
   ::pthread_sigmask(SIG_SETMASK, &previous, nullptr);
   return result;
+}
+
+unsigned long set_timer_slack(unsigned long slack) noexcept {
+  const int before = ::prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+  const bool done = before > 0 && ::prctl(PR_SET_TIMERSLACK, slack, 0, 0, 0) == 0;
+  return done ? static_cast<unsigned long>(before) : 0;
 }
 
 int this_thread_number() noexcept { return ::gettid(); }

@@ -27,6 +27,11 @@ class own_thread_mark {
 /// The kernel's number of the calling thread.
 [[nodiscard]] int this_thread_number() noexcept;
 
+/// How much later than asked for the kernel may end a timed wait of the calling thread, to end several at once: in
+/// nanoseconds, 50,000 unless somebody has set it (prctl(2), PR_SET_TIMERSLACK). Returns what it was; 0 when that is
+/// not known, or has no meaning for the thread: then nothing has changed.
+unsigned long set_timer_slack(unsigned long slack) noexcept;
+
 /// True when a thread of this process, by its number, waits in the kernel; false while it computes or only waits for a
 /// CPU, and when nobody knows. Reads /proc; about 10 us.
 [[nodiscard]] bool waits_in_kernel(int thread_number) noexcept;

@@ -9,6 +9,8 @@
 #include <string>
 #include <thread>
 
+#include <sys/prctl.h>
+
 using csp_test::expectations;
 using csp_test::on_each_topology;
 
@@ -172,4 +174,24 @@ TEST_CASE("run: again and again, from one thread and from several at once") {
   }
   CHECK(ended == 30);
   CHECK(csp_test::footprint::settled(before) == before);
+}
+
+TEST_CASE("run: timed waits are asked for to a few microseconds, and the caller's thread is left as it was") {
+  constexpr int asked_for = 70'000;
+  const int before = ::prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+  if (before <= 0) {
+    WARN("SKIPPED: the timer slack of this thread is not known");
+    return;
+  }
+  REQUIRE(::prctl(PR_SET_TIMERSLACK, asked_for, 0, 0, 0) == 0);
+  for (const unsigned processors : {1U, 2U}) {
+    csp::run(csp_test::with(processors), [] {
+      for (int i = 0; i < 20; ++i) {
+        CHECK(::prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0) <= 10'000);
+        csp::sleep_for(std::chrono::microseconds(100));
+      }
+    });
+    CHECK(::prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0) == asked_for);
+  }
+  ::prctl(PR_SET_TIMERSLACK, before, 0, 0, 0);
 }

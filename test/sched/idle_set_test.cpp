@@ -56,6 +56,22 @@ TEST_CASE("idle_set: a simulator may pass over those that parked last") {
   }
 }
 
+TEST_CASE("idle_set: who is to be woken last comes behind those that are parked, and those that park later") {
+  idle_set idle;
+  idle_entry sleeping[5];
+  const std::size_t order[] = {4, 3, 0, 1, 2};
+  for (std::size_t i = 0; i < 5; ++i) {
+    sleeping[i].self = fake_processor(i);
+    sleeping[i].last = i == 1 || i == 2;
+    CHECK(idle.park(sleeping[i], false));
+  }
+  for (const std::size_t expected : order) {
+    CHECK(idle.take_to_wake() == fake_processor(expected));
+    CHECK(idle.end_search());
+  }
+  CHECK(idle.parked() == 0);
+}
+
 TEST_CASE("idle_set: a wake is due only when nobody searches and somebody is parked") {
   idle_set idle;
   idle_entry first;
