@@ -128,16 +128,18 @@ bool processor::poll_now_and_then() noexcept {
 
 void processor::do_chores() noexcept {
   refuse_in_forked_child(left_.get());
-  // With timers armed, or file descriptors watched, the clock is read more often.
-  const bool polls = poll_now_and_then() || poller_in_use() != nullptr;
-  // In a simulation each switch goes through the root, where the simulator decides what comes next.
-  budget_.set(is_simulated()                         ? 1
-              : timers.earliest() == never && !polls ? switches_between_chores
-                                                     : switches_between_clocks);
+  // With timers that are soon due, or file descriptors watched, the clock is read more often.
+  bool soon = poll_now_and_then() || poller_in_use() != nullptr;
   if (timers.earliest() != never) {
+    const nanos now = core().now();
+    const nanos round = now - timers_seen_.get();
+    timers_seen_.set(now);
     // Few at a time: half of the turns stay with tasks that are ready anyway.
-    static_cast<void>(fire_timers(timers, core().now(), switches_between_clocks / 2));
+    static_cast<void>(fire_timers(timers, now, switches_between_clocks / 2));
+    soon = soon || timers.earliest() - now < rounds_ahead * round;
   }
+  // In a simulation each switch goes through the root, where the simulator decides what comes next.
+  budget_.set(is_simulated() ? 1 : soon ? switches_between_clocks : switches_between_chores);
   if (task* const outside = take_shared()) {
     push_back(*outside);
   }

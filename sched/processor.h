@@ -52,6 +52,9 @@ class CSP_API processor {
   /// The same while a timer is armed or a file descriptor is watched: a due timer waits for so many turns of other
   /// tasks at the most.
   static constexpr std::int32_t switches_between_clocks = 8;
+  /// A timer is soon due if it is in less than so many rounds of chores like the last one. Four short rounds make a
+  /// long one, and tasks may become slower. Limits of waits are mostly farther away.
+  static constexpr std::int64_t rounds_ahead = 8;
   /// How long it stays open to thieves when none comes again: short for a pair that talks, long for stages that
   /// compute.
   static constexpr std::uint64_t switches_open = 256;
@@ -284,6 +287,7 @@ class CSP_API processor {
   relaxed<bool> pinned_turn_;               // inbox and other queues take turns
   std::uint32_t refills_ = 0;               // of the local queue, while the fresh list has tasks
   std::uint32_t aged_turn_ = 0;             // rounds of chores, meanwhile
+  relaxed<nanos> timers_seen_;              // when chores with timers armed were done last
   relaxed<int> held_;                       // tasks that wait and must come back here
   relaxed<clockid_t> thread_clock_;
   relaxed<int> thread_number_;

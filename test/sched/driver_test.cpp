@@ -184,3 +184,38 @@ TEST_CASE("driver: the same seed and the same steps give the same run") {
   CHECK(trace(5) == first);
   CHECK(trace(6) != first);
 }
+
+TEST_CASE("driver: a timer among tasks that yield is late by a round of their turns, also when they become slower") {
+  // How far ahead it is, how long a turn takes until shortly before, and from then on.
+  const auto late = [](std::chrono::nanoseconds limit, std::chrono::nanoseconds turn, std::chrono::nanoseconds end) {
+    driver both;
+    const nanos due = both.time.now() + limit.count();
+    nanos woken = 0;
+    both.go([&] {
+      csp::sleep_for(limit);
+      woken = both.time.now();
+    });
+    for (int i = 0; i < 2; ++i) {
+      both.go([&] {
+        while (woken == 0) {
+          both.time.advance(both.time.now() < due - 4 * turn.count() ? turn : end);
+          csp::yield();
+        }
+      });
+    }
+    while (!both.all_ended()) {
+      REQUIRE(both.step(0));
+    }
+    return std::chrono::nanoseconds(woken - due);
+  };
+  constexpr int round = 32;
+  for (const auto limit : {50us, 1'000us, 100'000us}) {
+    CAPTURE(limit.count());
+    const auto usual = late(limit, 1us, 1us);
+    CHECK(usual >= 0us);
+    CHECK(usual <= (round + 2) * 1us);
+    CHECK(late(limit, 1us, 20us) <= (round + 2) * 20us);
+  }
+  // Near ones are looked for more often.
+  CHECK(late(100us, 1us, 1us) <= 10us);
+}
