@@ -190,7 +190,7 @@ TEST_CASE("driver: a timer among tasks that yield is late by a round of their tu
   const auto late = [](std::chrono::nanoseconds limit, std::chrono::nanoseconds turn, std::chrono::nanoseconds end) {
     driver both;
     const nanos due = both.time.now() + limit.count();
-    nanos woken = 0;
+    std::atomic<nanos> woken{0};
     both.go([&] {
       csp::sleep_for(limit);
       woken = both.time.now();
