@@ -39,11 +39,6 @@ struct select_arm {
 inline constexpr int select_timeout = -1;
 inline constexpr int select_would_block = -2;
 
-/// Of the parts below: nothing is ready.
-inline constexpr int select_must_wait = -3;
-
-/// Looks for a ready arm and does it, one channel's lock at a time. Throws canceled.
-CSP_API int try_select(std::span<select_arm> arms, bool may_wait);
 /// For how long a select waits.
 struct select_limit {
   nanos deadline = never;
@@ -53,6 +48,11 @@ struct select_limit {
   [[nodiscard]] bool has_passed() const noexcept { return !ahead && deadline != never && deadline <= current_time(); }
 };
 
+/// Of the parts below: nothing is ready.
+inline constexpr int select_must_wait = -3;
+
+/// Looks for a ready arm and does it, one channel's lock at a time. Throws canceled.
+CSP_API int try_select(std::span<select_arm> arms, bool may_wait);
 /// When that found nothing. Looks with all channels locked; or leaves every one locked with a node linked in it, and
 /// `request` ready for wait_open(), which releases the locks.
 CSP_API int begin_select(std::span<select_arm> arms, std::span<spinlock*> locks, select_limit limit, bool may_wait,

@@ -49,8 +49,8 @@ class CSP_API processor {
   /// Switches between two looks at everything that is not the own queue: bounds how long a talking pair, or a flood of
   /// ready tasks, can keep others waiting; costs 1/32 of a look a switch.
   static constexpr std::int32_t switches_between_chores = 32;
-  /// The same while a timer is armed or a file descriptor is watched: a due timer waits for so many turns of other
-  /// tasks at the most.
+  /// The same while a timer is soon due or a file descriptor is watched: a due timer then waits for so many turns of
+  /// other tasks at the most.
   static constexpr std::int32_t switches_between_clocks = 8;
   /// A timer is soon due if it is in less than so many rounds of chores like the last one. Four short rounds make a
   /// long one, and tasks may become slower. Limits of waits are mostly farther away.
@@ -199,8 +199,7 @@ class CSP_API processor {
   [[nodiscard]] processor* weigh_contention(std::uint32_t rival) noexcept;
   /// The running task has to wait for what is in the hands of `rival`. On this processor's thread.
   void note_wait_for_rival(std::uint32_t rival) noexcept;
-  /// How many processors sleep that will not take anything from here for now (sleep.cpp): to wake them would be in
-  /// vain.
+  /// How many processors sleep that avoid this one (sleep.cpp): to wake them for a push of ours would be in vain.
   [[nodiscard]] std::uint32_t avoiders() const noexcept { return avoiders_.load(std::memory_order_relaxed); }
   /// Wakes this one, which the caller has taken off the idle list, for a push by the processor `waker`.
   void wake_for(const processor& waker) noexcept {

@@ -115,7 +115,7 @@ class CSP_API scheduler_core {
   }
   /// Wakes one parked processor, if nobody searches.
   void wake_one() noexcept;
-  /// The same for what `here` has pushed, unless the sleepers avoid it for now.
+  /// The same for what `here` has pushed, unless all who are parked avoid it.
   CSP_NOINLINE void wake_for(const processor& here) noexcept;
   /// The last searcher, `here`, has stopped: wakes another in its place, unless there is nothing that one could find.
   void pass_on_search(const processor& here) noexcept;

@@ -63,6 +63,23 @@ TEST_CASE("timeout arm: zero, negative and past ones are chosen at once, unless 
   });
 }
 
+TEST_CASE("timeout arm: one that is kept until after its time is chosen, unless another arm is ready") {
+  on_each_cast([](expectations& expect, crew& people) {
+    people.add([&] {
+      const chan<int> quiet;
+      const chan<int> ready(1);
+      auto limit = on_timeout(1ms);
+      csp::sleep_for(2ms);
+      ready.send(1);
+      expect(csp::select(limit, on_recv(ready)) == 1, "what is ready comes first");
+      expect(csp::select(limit, on_recv(quiet)) == 0, "its time has passed");
+      expect(csp::select(on_recv(quiet), on_timeout(1h), limit) == 2, "the earliest");
+      expect(waiting_to_receive(quiet) == 0, "nothing is left");
+    });
+    people.join();
+  });
+}
+
 TEST_CASE("timeout arm: duration::max() never fires; another arm ends the wait") {
   on_each_cast([](expectations& expect, crew& people) {
     const chan<int> channel;

@@ -95,6 +95,29 @@ TEST_CASE("mutex waiters are served in their order") {
   });
 }
 
+TEST_CASE("mutex waiters behind one that was woken are not forgotten while the mutex is used on") {
+  on_each_topology([](expectations& expect, unsigned) {
+    csp::mutex lock;
+    int turns = 0;  // guarded by lock
+    csp::wait_group group;
+    lock.lock();
+    for (int i = 0; i < 3; ++i) {
+      group.go([&] {
+        const std::lock_guard held(lock);
+        ++turns;
+      });
+      csp_test::until_waiting("mutex lock", static_cast<std::size_t>(i) + 1);
+    }
+    lock.unlock();
+    // Without a switch, and more often than an unlock looks at the queue after somebody has come to wait.
+    for (int i = 0; i < 10'000; ++i) {
+      if (lock.try_lock()) lock.unlock();
+    }
+    group.wait();
+    expect(turns == 3, "each had its turn");
+  });
+}
+
 TEST_CASE("mutex::lock is not a cancellation point") {
   on_each_topology([](expectations& expect, unsigned) {
     csp::mutex lock;
