@@ -1,5 +1,7 @@
 // What an idle scheduler costs, how soon an idle processor takes work, and that a talking pair stays out of the kernel.
 #include "sched/base/sanitizer.h"
+#include "sched/base/tls.h"
+#include "sched/processor.h"
 #include "test/support/topologies.h"
 
 #include <sys/resource.h>
@@ -263,24 +265,28 @@ TEST_CASE("idle: who is woken in vain again and again sleeps through the next wa
   CHECK(sleeps < static_cast<std::uint64_t>(took / 320us) + 64);
 }
 
-TEST_CASE("idle: and still takes what waits behind one that computes") {
+TEST_CASE("idle: who sleeps through wakes comes to look by itself") {
   constexpr int rounds = 15;
-  int in_time = 0;
+  int dozed = 0;
+  int came = 0;
   csp::run(with(2), [&] {
     for (int i = 0; i < rounds; ++i) {
-      talk(10'000);
-      std::atomic<bool> started{false};
-      csp::wait_group all(1);
-      const auto begin = steady::now();
-      csp::go([&] {
-        started = true;
-        all.done();
-      });
-      while (!started && steady::now() - begin < 50ms) {
+      talk(static_cast<int>(csp_test::scaled(50'000)));
+      const csp::detail::processor& here = *csp::detail::this_processor();
+      if (here.avoiders() == 0) {
+        continue;
       }
-      in_time += started ? 1 : 0;
-      all.wait();
+      ++dozed;
+      const auto begin = steady::now();
+      while (here.avoiders() != 0 && steady::now() - begin < 50ms) {
+      }
+      came += here.avoiders() == 0 ? 1 : 0;
     }
   });
-  CHECK(in_time > rounds / 2);
+  CAPTURE(dozed, came);
+  if (dozed == 0) {
+    WARN("SKIPPED: tasks were so slow that no wake was in vain");
+  }
+  // Other programs may have the CPUs for a while, but not each time.
+  CHECK(2 * came >= dozed);
 }
