@@ -63,11 +63,20 @@ class CSP_API channel_base {
   [[nodiscard]] std::size_t size() const noexcept { return count_.get(); }
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
 
-  /// A glance without the lock: would an attempt get anywhere?
-  [[nodiscard]] bool may_send() const noexcept {
-    return count_.get() < capacity_ || !receivers.empty() || closed_.get();
+  /// A glance without the lock: would an attempt get anywhere? Without branches: which of a select's channels are ready
+  /// cannot be foretold.
+  [[nodiscard]] CSP_ALWAYS_INLINE bool may_send() const noexcept {
+    const bool has_room = count_.get() < capacity_;
+    const bool is_awaited = !receivers.empty();
+    const bool closed = closed_.get();
+    return ((has_room ? 1U : 0U) | (is_awaited ? 1U : 0U) | (closed ? 1U : 0U)) != 0;
   }
-  [[nodiscard]] bool may_receive() const noexcept { return count_.get() != 0 || !senders.empty() || closed_.get(); }
+  [[nodiscard]] CSP_ALWAYS_INLINE bool may_receive() const noexcept {
+    const bool has_values = count_.get() != 0;
+    const bool is_awaited = !senders.empty();
+    const bool closed = closed_.get();
+    return ((has_values ? 1U : 0U) | (is_awaited ? 1U : 0U) | (closed ? 1U : 0U)) != 0;
+  }
 
   void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
   void release() noexcept {

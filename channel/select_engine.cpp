@@ -11,13 +11,6 @@ namespace {
 /// Up to so many arms an insertion sort is faster than std::sort.
 constexpr std::size_t few_arms = 16;
 
-[[nodiscard]] CSP_ALWAYS_INLINE bool looks_ready(const select_arm& arm) noexcept {
-  if (!arm.takes_part()) {
-    return false;
-  }
-  return arm.way == select_arm::direction::send ? arm.target->may_send() : arm.target->may_receive();
-}
-
 [[nodiscard]] wait_queue& queue_of(const select_arm& arm) noexcept {
   return arm.way == select_arm::direction::send ? arm.target->senders : arm.target->receivers;
 }
@@ -34,6 +27,7 @@ constexpr std::size_t few_arms = 16;
 
 // choose_ready() for more arms than a word has bits: counts, then goes to the one that was chosen.
 [[nodiscard]] CSP_NOINLINE int choose_of_many(std::span<const select_arm> arms) noexcept {
+  const auto looks_ready = [](const select_arm& arm) { return arm.looks_ready(); };
   const auto ready = static_cast<std::uint32_t>(std::count_if(arms.begin(), arms.end(), looks_ready));
   if (ready == 0) {
     return -1;
@@ -41,7 +35,7 @@ constexpr std::size_t few_arms = 16;
   std::uint32_t skip = random_below(ready);
   for (std::size_t i = 0; i < arms.size(); ++i) {
     // The glance may have changed meanwhile: fewer are ready now than counted.
-    if (looks_ready(arms[i]) && skip-- == 0) {
+    if (arms[i].looks_ready() && skip-- == 0) {
       return static_cast<int>(i);
     }
   }
@@ -51,67 +45,37 @@ constexpr std::size_t few_arms = 16;
 // Of the arms that look ready, one with equal chances; -1 when there is none. One look at each: the channels' lines may
 // be in another core's cache.
 [[nodiscard]] int choose_ready(std::span<const select_arm> arms) noexcept {
-  constexpr std::size_t word = 64;
-  if (arms.size() > word) [[unlikely]] {
+  if (arms.size() > most_arms_at_once) [[unlikely]] {
     return choose_of_many(arms);
   }
   std::uint64_t ready = 0;
   std::uint32_t count = 0;
   for (std::size_t i = 0; i < arms.size(); ++i) {
-    const bool is_ready = looks_ready(arms[i]);
+    const bool is_ready = arms[i].looks_ready();
     ready |= std::uint64_t{is_ready} << i;
     count += is_ready ? 1U : 0U;
   }
-  if (ready == 0) {
-    return -1;
-  }
-  for (std::uint32_t skip = random_below(count); skip != 0; --skip) {
-    ready &= ready - 1;
-  }
-  return std::countr_zero(ready);
+  return ready != 0 ? choose_bit(ready, count) : -1;
 }
 
-[[nodiscard]] channel_base::attempt attempt_locked(select_arm& arm, channel_base::handoff& result) noexcept {
-  return arm.way == select_arm::direction::send ? arm.target->attempt_send(arm.value, result)
-                                                : arm.target->attempt_receive(arm.value, result);
+[[nodiscard]] CSP_ALWAYS_INLINE channel_base::attempt attempt_locked(channel_base& target, void* value,
+                                                                     select_operation::direction way,
+                                                                     channel_base::handoff& result) noexcept {
+  return way == select_operation::direction::send ? target.attempt_send(value, result)
+                                                  : target.attempt_receive(value, result);
 }
 
 // After the unlock: the value that still has to move, and the partner's wake.
-void finish(select_arm& arm, channel_base::attempt outcome, const channel_base::handoff& result) noexcept {
-  arm.closed = outcome == channel_base::attempt::closed;
+CSP_ALWAYS_INLINE void deliver(channel_base& target, void* value, select_operation::direction way,
+                               const channel_base::handoff& result) noexcept {
   if (result.partner == nullptr) {
     return;
   }
   if (result.value_pending) {
-    arm.way == select_arm::direction::send ? arm.target->move_to(*result.partner, arm.value)
-                                           : arm.target->move_from(*result.partner, arm.value);
+    way == select_operation::direction::send ? target.move_to(*result.partner, value)
+                                             : target.move_from(*result.partner, value);
   }
   make_ready(*result.partner->owner);
-}
-
-// Tries ready arms one lock at a time; the index done, or -1 when none is ready.
-int try_arms(std::span<select_arm> arms, bool may_wait) noexcept {
-  for (;;) {
-    const int chosen = choose_ready(arms);
-    if (chosen < 0) {
-      return -1;
-    }
-    select_arm& arm = arms[static_cast<std::size_t>(chosen)];
-    channel_base::handoff result;
-    if (may_wait) {
-      lock_shared(arm.target->lock, this_processor());
-    } else {
-      scheduling_point();
-      arm.target->lock.lock();
-    }
-    const auto outcome = attempt_locked(arm, result);
-    arm.target->lock.unlock();
-    if (outcome != channel_base::attempt::must_wait) {
-      finish(arm, outcome, result);
-      return chosen;
-    }
-    // A rival was faster; what looked ready is not, and the next glance sees that.
-  }
 }
 
 std::span<spinlock*> lock_all(std::span<const select_arm> arms, std::span<spinlock*> room) noexcept {
@@ -152,7 +116,7 @@ void unlock_all(std::span<spinlock* const> locks) noexcept {
   }
 }
 
-// True when the glances of try_arms() tell that there was a moment in which no arm was ready. Of several arms each may
+// True when the glances before tell that there was a moment in which no arm was ready. Of several arms each may
 // have been ready while another one was looked at: a channel of one place is always ready to send or to receive. A
 // receive from a buffer looks at two facts, and the buffer may be drained after a close that the other look missed.
 [[nodiscard]] bool glance_is_exact(std::span<const select_arm> arms) noexcept {
@@ -177,12 +141,13 @@ int try_arms_locked(std::span<select_arm> arms, std::span<spinlock* const> locks
     }
     select_arm& arm = arms[static_cast<std::size_t>(chosen)];
     channel_base::handoff result;
-    const auto outcome = attempt_locked(arm, result);
+    const auto outcome = attempt_locked(*arm.target, arm.value, arm.way, result);
     if (outcome == channel_base::attempt::must_wait) {
       continue;
     }
     unlock_all(locks);
-    finish(arm, outcome, result);
+    arm.closed = outcome == channel_base::attempt::closed;
+    deliver(*arm.target, arm.value, arm.way, result);
     return chosen;
   }
 }
@@ -198,10 +163,49 @@ void unlink_losers(std::span<select_arm> arms, int winner) noexcept {
 
 }  // namespace
 
+int choose_of_several(std::uint64_t ready, std::uint32_t count) noexcept {
+  // All rounds are made, the last ones for nothing: when to stop early could not be foretold.
+  const std::uint32_t skip = random_below(count);
+  for (std::uint32_t i = 1; i < count; ++i) {
+    const std::uint64_t fewer = ready & (ready - 1);
+    ready = i <= skip ? fewer : ready;
+  }
+  return std::countr_zero(ready);
+}
+
+select_attempt attempt_ready(channel_base& target, void* value, select_operation::direction way,
+                             bool may_wait) noexcept {
+  if (may_wait) {
+    lock_shared(target.lock, this_processor());
+  } else {
+    scheduling_point();
+    target.lock.lock();
+  }
+  channel_base::handoff result;
+  const auto outcome = attempt_locked(target, value, way, result);
+  target.lock.unlock();
+  if (outcome == channel_base::attempt::must_wait) {
+    return select_attempt::lost;
+  }
+  deliver(target, value, way, result);
+  return outcome == channel_base::attempt::closed ? select_attempt::closed : select_attempt::done;
+}
+
 int try_select(std::span<select_arm> arms, bool may_wait) {
   cancellation_point();
-  const int done = try_arms(arms, may_wait);
-  return done >= 0 ? done : select_must_wait;
+  for (;;) {
+    const int chosen = choose_ready(arms);
+    if (chosen < 0) {
+      return select_must_wait;
+    }
+    select_arm& arm = arms[static_cast<std::size_t>(chosen)];
+    const select_attempt outcome = attempt_ready(*arm.target, arm.value, arm.way, may_wait);
+    if (outcome != select_attempt::lost) {
+      arm.closed = outcome == select_attempt::closed;
+      return chosen;
+    }
+    // What looked ready is not, and the next glance sees that.
+  }
 }
 
 int begin_select(std::span<select_arm> arms, std::span<spinlock*> locks, select_limit limit, bool may_wait,

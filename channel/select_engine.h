@@ -11,6 +11,8 @@
 #include "sched/open_wait.h"
 #include "sched/switch_task.h"
 
+#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -18,21 +20,34 @@
 
 namespace csp::inline v0::detail {
 
-/// One arm on a channel; lives in the selecting frame. Its node is made when the select has to wait, which most need
-/// not.
-struct select_arm {
+/// One operation on a channel, as select sees it.
+struct select_operation {
   enum class direction : std::uint8_t { none, send, receive };
 
   channel_base* target = nullptr;   // null: nil channel, never ready
   void* value = nullptr;            // T* to send, std::optional<T>* to receive into
   direction way = direction::none;  // none: not an operation on a channel
-  bool closed = false;              // out: the channel was closed
+
+  [[nodiscard]] CSP_ALWAYS_INLINE bool takes_part() const noexcept {
+    return target != nullptr && way != direction::none;
+  }
+  /// A glance without the lock: would an attempt get anywhere?
+  [[nodiscard]] CSP_ALWAYS_INLINE bool looks_ready() const noexcept {
+    if (!takes_part()) {
+      return false;
+    }
+    return way == direction::send ? target->may_send() : target->may_receive();
+  }
+};
+
+/// One arm of a select that waits; lives in the selecting frame. Its node is made when it has to, which most need not.
+struct select_arm : select_operation {
+  bool closed = false;  // out: the channel was closed
   union {
     wait_node node;
   };
 
   select_arm() noexcept {}  // NOLINT(modernize-use-equals-default): the node stays unmade
-  [[nodiscard]] bool takes_part() const noexcept { return target != nullptr && way != direction::none; }
 };
 
 /// What a select came to, when no arm was done.
@@ -51,8 +66,80 @@ struct select_limit {
 /// Of the parts below: nothing is ready.
 inline constexpr int select_must_wait = -3;
 
-/// Looks for a ready arm and does it, one channel's lock at a time. Throws canceled.
+/// How an attempt at an operation that looked ready came out; `lost`: a rival was faster.
+enum class select_attempt { lost, done, closed };
+
+/// Does an operation that looked ready, under its channel's lock alone. `way` is not none.
+[[nodiscard]] CSP_API select_attempt attempt_ready(channel_base& target, void* value, select_operation::direction way,
+                                                   bool may_wait) noexcept;
+
+/// Of several bits that are set, one with equal chances; `count` of them are.
+[[nodiscard]] CSP_API int choose_of_several(std::uint64_t ready, std::uint32_t count) noexcept;
+[[nodiscard]] CSP_ALWAYS_INLINE int choose_bit(std::uint64_t ready, std::uint32_t count) noexcept {
+  return count == 1 ? std::countr_zero(ready) : choose_of_several(ready, count);
+}
+
+/// As many as a word has bits: so many operations try_operations() can look at.
+inline constexpr std::size_t most_arms_at_once = 64;
+
+/// Operations whose directions are known at compile time; a null target is never ready.
+template <select_operation::direction... Ways>
+struct operation_set {
+  static constexpr std::size_t size = sizeof...(Ways);
+  static constexpr std::array<select_operation::direction, size> ways{Ways...};
+  std::array<channel_base*, size> targets;
+  std::array<void*, size> values;
+};
+
+/// Looks for a ready one of the operations and does it; else select_must_wait. Throws canceled.
+template <select_operation::direction... Ways>
+CSP_ALWAYS_INLINE int try_operations(const operation_set<Ways...>& operations, bool may_wait, bool& closed) {
+  static_assert(sizeof...(Ways) <= most_arms_at_once);
+  cancellation_point();
+  for (;;) {
+    std::uint64_t ready = 0;
+    std::uint32_t count = 0;
+    std::size_t at = 0;
+    [[maybe_unused]] const auto look = [&](select_operation::direction way) {
+      const bool is_ready = select_operation{operations.targets[at], nullptr, way}.looks_ready();
+      ready |= std::uint64_t{is_ready} << at;
+      count += is_ready ? 1U : 0U;
+      ++at;
+    };
+    (look(Ways), ...);
+    if (ready == 0) {
+      return select_must_wait;
+    }
+    // Taken from arrays: no branch could foretell which one it is.
+    const int chosen = choose_bit(ready, count);
+    const auto index = static_cast<std::size_t>(chosen);
+    const select_attempt outcome =
+        attempt_ready(*operations.targets[index], operations.values[index], operations.ways[index], may_wait);
+    if (outcome != select_attempt::lost) [[likely]] {
+      closed = outcome == select_attempt::closed;
+      return chosen;
+    }
+    // What looked ready is not, and the next glance sees that.
+  }
+}
+
+/// The same for operations that are known at run time. Throws canceled.
 CSP_API int try_select(std::span<select_arm> arms, bool may_wait);
+
+/// `attempt` twice, if the first comes to nothing, with a step aside between them: to wait at several channels costs
+/// more than two switches, and the partner of the last select may be about to come back.
+template <class Attempt>
+CSP_ALWAYS_INLINE int try_patiently(std::size_t arms, bool may_wait, const Attempt& attempt) {
+  int done = attempt();
+  if (done == select_must_wait && may_wait && arms > 1 && step_aside(arms)) {
+    done = attempt();
+    if (done == select_must_wait) {
+      note_vain_step();
+    }
+  }
+  return done;
+}
+
 /// When that found nothing. Looks with all channels locked; or leaves every one locked with a node linked in it, and
 /// `request` ready for wait_open(), which releases the locks.
 CSP_API int begin_select(std::span<select_arm> arms, std::span<spinlock*> locks, select_limit limit, bool may_wait,
@@ -60,28 +147,21 @@ CSP_API int begin_select(std::span<select_arm> arms, std::span<spinlock*> locks,
 /// After that wait: takes the losers' nodes out of their queues. Throws canceled.
 CSP_API int end_select(std::span<select_arm> arms, wake_reason reason);
 
+/// When no arm was ready: looks at all at once, and waits if it may. As run_select.
+CSP_ALWAYS_INLINE int wait_select(std::span<select_arm> arms, std::span<spinlock*> locks, select_limit limit,
+                                  bool may_wait) {
+  std::optional<open_wait> request;
+  const int done = begin_select(arms, locks, limit, may_wait, request);
+  return done != select_must_wait ? done : end_select(arms, wait_open(*request));
+}
+
 /// Does one of the arms. `locks` is room for as many pointers as there are arms. Returns the index of the arm that was
 /// done (see its `closed`), select_would_block (only if not `may_wait`) or select_timeout. Throws canceled, with every
 /// value untouched. From a task or a plain thread. Inlined: see switch_task.h on frames below a switch.
 CSP_ALWAYS_INLINE int run_select(std::span<select_arm> arms, std::span<spinlock*> locks, select_limit limit,
                                  bool may_wait) {
-  int done = try_select(arms, may_wait);
-  // To wait at several channels costs more than two switches: the partner of the last select may be about to come back.
-  if (done == select_must_wait && may_wait && arms.size() > 1 && step_aside()) {
-    done = try_select(arms, may_wait);
-    if (done == select_must_wait) {
-      note_vain_step();
-    }
-  }
-  if (done != select_must_wait) {
-    return done;
-  }
-  std::optional<open_wait> request;
-  done = begin_select(arms, locks, limit, may_wait, request);
-  if (done != select_must_wait) {
-    return done;
-  }
-  return end_select(arms, wait_open(*request));
+  const int done = try_patiently(arms.size(), may_wait, [&] { return try_select(arms, may_wait); });
+  return done != select_must_wait ? done : wait_select(arms, locks, limit, may_wait);
 }
 
 }  // namespace csp::inline v0::detail

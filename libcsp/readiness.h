@@ -29,14 +29,13 @@ struct readiness_arm : arm_base {
   static constexpr bool unsure = true;
   [[nodiscard]] bool confirm() noexcept { return watch.confirm(); }
   void keep() noexcept {}
-  void prepare(select_arm& arm) {
+  void renew() {
     watch.prepare();
     value.reset();
-    arm.target = watch.channel();
-    arm.way = select_arm::direction::receive;
-    arm.value = &value;
   }
-  void finish(const select_arm&) { handler(); }
+  static constexpr auto way = select_operation::direction::receive;
+  [[nodiscard]] select_operation operation() noexcept { return {watch.channel(), &value, way}; }
+  void finish(bool) { handler(); }
 };
 
 }  // namespace detail

@@ -31,9 +31,15 @@ struct no_handler {
   void operator()(Values&&...) const noexcept {}
 };
 
-/// What select needs of an arm; `arm` points into itself once prepare() was called.
+/// What select needs of an arm. Before each look it is renewed; then operation() tells what it would do, which points
+/// into the arm.
 struct arm_base {
   bool enabled = true;
+
+  void renew() noexcept {}
+  /// How it moves a value through its channel; none: it has no channel.
+  static constexpr auto way = select_operation::direction::none;
+  [[nodiscard]] static constexpr select_operation operation() noexcept { return {}; }
 
   /// An arm that says `unsure` is asked `confirm()` when it was done: false sends the select back to its beginning.
   static constexpr bool unsure = false;
@@ -109,13 +115,10 @@ struct receive_arm : arm_base {
   std::optional<payload> value;
 
   void keep() noexcept { target.keep(); }
-  void prepare(select_arm& arm) noexcept {
-    value.reset();
-    arm.target = target.get();
-    arm.way = select_arm::direction::receive;
-    arm.value = &value;
-  }
-  void finish(const select_arm&) {
+  void renew() noexcept { value.reset(); }
+  static constexpr auto way = select_operation::direction::receive;
+  [[nodiscard]] CSP_ALWAYS_INLINE select_operation operation() noexcept { return {target.get(), &value, way}; }
+  void finish(bool) {
     if constexpr (std::is_void_v<T>) {
       handler(value.has_value());
     } else {
@@ -133,13 +136,12 @@ struct send_arm : arm_base {
   Handler handler;
 
   void keep() noexcept { target.keep(); }
-  void prepare(select_arm& arm) noexcept {
-    arm.target = target.get();
-    arm.way = select_arm::direction::send;
-    arm.value = std::addressof(held);
+  static constexpr auto way = select_operation::direction::send;
+  [[nodiscard]] CSP_ALWAYS_INLINE select_operation operation() noexcept {
+    return {target.get(), std::addressof(held), way};
   }
-  void finish(const select_arm& arm) {
-    if (arm.closed) {
+  void finish(bool closed) {
+    if (closed) {
       throw closed_channel();
     }
     handler();
@@ -151,16 +153,14 @@ struct timeout_arm : arm_base {
   select_limit limit;
   Handler handler;
   void keep() noexcept {}
-  void prepare(select_arm&) noexcept {}
-  void finish(const select_arm&) { handler(); }
+  void finish(bool) { handler(); }
 };
 
 template <class Handler>
 struct otherwise_arm : arm_base {
   Handler handler;
   void keep() noexcept {}
-  void prepare(select_arm&) noexcept {}
-  void finish(const select_arm&) { handler(); }
+  void finish(bool) { handler(); }
 };
 
 template <class Arm>
@@ -172,30 +172,36 @@ inline constexpr bool is_otherwise = false;
 template <class Handler>
 inline constexpr bool is_otherwise<otherwise_arm<Handler>> = true;
 
-/// Finishes the arm that was chosen; false when it was chosen for nothing.
+/// What an arm would do; nothing if it is switched off.
 template <class Arm>
-CSP_ALWAYS_INLINE bool finish_arm(Arm& arm, const select_arm& slot) {
+[[nodiscard]] CSP_ALWAYS_INLINE select_operation operation_of(Arm& arm) noexcept {
+  return arm.enabled ? arm.operation() : select_operation{};
+}
+
+/// Finishes the arm that was chosen; false when it was chosen for nothing. `closed`: its channel was.
+template <class Arm>
+CSP_ALWAYS_INLINE bool finish_arm(Arm& arm, bool closed) {
   if constexpr (Arm::unsure) {
     if (!arm.confirm()) {
       return false;
     }
   }
-  arm.finish(slot);
+  arm.finish(closed);
   return true;
 }
 
-/// Deadline and default of a set of arms, gathered while they are prepared.
+/// Deadline and default of a set of arms, gathered while they are renewed.
 struct select_plan {
   select_limit limit;
   int timeout_index = -1;
   int otherwise_index = -1;
 
   template <class Arm>
-  void add(Arm& arm, select_arm& slot, int index) {
+  CSP_ALWAYS_INLINE void add(Arm& arm, int index) {
     if (!arm.enabled) {
       return;
     }
-    arm.prepare(slot);
+    arm.renew();
     if constexpr (is_timeout<Arm>) {
       if (timeout_index < 0 || arm.limit.deadline < limit.deadline) {
         limit = arm.limit;
@@ -205,15 +211,31 @@ struct select_plan {
       otherwise_index = index;
     }
   }
-  /// Runs the select; the index of the arm that is to finish.
-  CSP_ALWAYS_INLINE int run(std::span<select_arm> arms, std::span<spinlock*> locks) const {
-    const int outcome = run_select(arms, locks, limit, otherwise_index < 0);
+  [[nodiscard]] bool may_wait() const noexcept { return otherwise_index < 0; }
+  /// The index of the arm that is to finish, by what the engine said.
+  [[nodiscard]] CSP_ALWAYS_INLINE int chosen_by(int outcome) const noexcept {
     if (outcome >= 0) [[likely]] {
       return outcome;
     }
     return outcome == select_would_block ? otherwise_index : timeout_index;
   }
 };
+
+/// Waits with arms of which none was ready, and comes to one of them.
+template <class... Arms>
+CSP_ALWAYS_INLINE int wait_at_arms(const select_plan& plan, bool& closed, Arms&... arms) {
+  constexpr std::size_t count = sizeof...(Arms);
+  std::array<spinlock*, count> locks;
+  std::array<select_arm, count> slots;
+  std::size_t next = 0;
+  [[maybe_unused]] const auto prepare = [&](auto& arm) {
+    static_cast<select_operation&>(slots[next++]) = operation_of(arm);
+  };
+  (prepare(arms), ...);
+  const int outcome = wait_select(slots, locks, plan.limit, plan.may_wait());
+  closed = outcome >= 0 && slots[static_cast<std::size_t>(outcome)].closed;
+  return plan.chosen_by(outcome);
+}
 
 }  // namespace detail
 
@@ -281,23 +303,24 @@ requires std::derived_from<std::remove_cvref_t<Arm>, detail::arm_base>
 template <class... Arms>
 requires(std::derived_from<std::remove_cvref_t<Arms>, detail::arm_base>&&...) CSP_ALWAYS_INLINE
     int select(Arms&&... arms) {
-  constexpr std::size_t count = sizeof...(Arms);
-  std::array<detail::spinlock*, count> locks;
+  static_assert(sizeof...(Arms) <= detail::most_arms_at_once, "more arms than this are for a csp::select_list");
   for (;;) {
-    std::array<detail::select_arm, count> slots;
     detail::select_plan plan;
     int next = 0;
-    [[maybe_unused]] const auto prepare = [&](auto& arm) {  // unused without arms
-      plan.add(arm, slots[static_cast<std::size_t>(next)], next);
-      ++next;
-    };
-    (prepare(arms), ...);
-    const int chosen = plan.run(slots, locks);
+    (plan.add(arms, next++), ...);
+    bool closed = false;
+    const detail::operation_set<std::remove_cvref_t<Arms>::way...> operations{{detail::operation_of(arms).target...},
+                                                                              {detail::operation_of(arms).value...}};
+    int chosen = detail::try_patiently(sizeof...(Arms), plan.may_wait(),
+                                       [&] { return detail::try_operations(operations, plan.may_wait(), closed); });
+    if (chosen == detail::select_must_wait) {
+      chosen = detail::wait_at_arms(plan, closed, arms...);
+    }
     int at = 0;
     bool finished = true;
     [[maybe_unused]] const auto finish = [&](auto& arm) {
       if (at++ == chosen) {
-        finished = detail::finish_arm(arm, slots[static_cast<std::size_t>(chosen)]);
+        finished = detail::finish_arm(arm, closed);
       }
     };
     (finish(arms), ...);
@@ -326,11 +349,11 @@ class select_list {
       std::vector<detail::select_arm> slots(arms_.size());
       detail::select_plan plan;
       for (std::size_t i = 0; i < arms_.size(); ++i) {
-        arms_[i]->prepare(plan, slots[i], static_cast<int>(i));
+        static_cast<detail::select_operation&>(slots[i]) = arms_[i]->prepare(plan, static_cast<int>(i));
       }
-      const int chosen = plan.run(slots, locks);
+      const int chosen = plan.chosen_by(detail::run_select(slots, locks, plan.limit, plan.may_wait()));
       const auto at = static_cast<std::size_t>(chosen);
-      if (arms_[at]->finish(slots[at])) {
+      if (arms_[at]->finish(slots[at].closed)) {
         return chosen;
       }
     }
@@ -339,16 +362,17 @@ class select_list {
  private:
   struct any_arm {
     virtual ~any_arm() = default;
-    virtual void prepare(detail::select_plan& plan, detail::select_arm& slot, int index) = 0;
-    virtual bool finish(const detail::select_arm& slot) = 0;
+    virtual detail::select_operation prepare(detail::select_plan& plan, int index) = 0;
+    virtual bool finish(bool closed) = 0;
   };
   template <class Arm>
   struct held_arm final : any_arm {
     explicit held_arm(Arm arm) : held(std::move(arm)) { held.keep(); }
-    void prepare(detail::select_plan& plan, detail::select_arm& slot, int index) override {
-      plan.add(held, slot, index);
+    detail::select_operation prepare(detail::select_plan& plan, int index) override {
+      plan.add(held, index);
+      return detail::operation_of(held);
     }
-    bool finish(const detail::select_arm& slot) override { return detail::finish_arm(held, slot); }
+    bool finish(bool closed) override { return detail::finish_arm(held, closed); }
     Arm held;
   };
 

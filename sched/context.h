@@ -1,4 +1,4 @@
-// One stack that can be left and resumed, on Boost.Context's fcontext. Only sched/switch.h jumps.
+// One stack that can be left and resumed, by the jump of sched/jump.h. Only sched/switch.h jumps.
 #pragma once
 
 #include "sched/base/relaxed.h"
@@ -7,7 +7,7 @@
 namespace csp::inline v0::detail {
 
 struct context {
-  relaxed<void*> resume_point;                   // Boost's fcontext_t; null: not started
+  relaxed<void*> resume_point;                   // where it was left; null: not started
   [[no_unique_address]] sanitizer::fiber fiber;  // empty in a plain build
 };
 

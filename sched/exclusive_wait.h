@@ -48,26 +48,41 @@ CSP_ALWAYS_INLINE void note_wait(const processor& here, task& self, wait_kind ki
   self.waiting_since.set(here.coarse_time());
 }
 
-/// The commit of an exclusive wait; on another stack than the waiter's.
+/// The commit of an exclusive wait: publishes it and releases the lock. `argument` is null for a wait that cannot be
+/// cancelled. On another stack than the waiter's.
 CSP_API void commit_exclusive(processor& here, task* left, void* argument) noexcept;
+/// The same for a queue_wait, the argument, that has something to do before the unlock.
+CSP_API void commit_releasing(processor& here, task* left, void* argument) noexcept;
 
 /// The same wait in a plain thread.
 [[nodiscard]] CSP_API CSP_NOINLINE wake_reason wait_as_thread(queue_wait& request);
 
 /// The wait without a deadline. Waits until a rival takes the node: first_case; or until the task is cancelled:
 /// wake_reason::canceled, the node is out of the queue. From a task or a plain thread.
+///
+/// The rare ways take copies: so the compiler need not write the request to memory in the common one.
 [[nodiscard]] CSP_ALWAYS_INLINE wake_reason wait_exclusive(queue_wait& request) {
   processor* const here = this_processor();
   task* const self = waiting_task(here);
   if (self == nullptr) [[unlikely]] {
-    return wait_as_thread(request);
+    queue_wait in_thread = request;
+    const wake_reason reason = wait_as_thread(in_thread);
+    request.node = in_thread.node;
+    return reason;
   }
-  request.cancellable = request.cancellable && may_cancel(*here, *self);
+  const bool cancellable = request.cancellable && may_cancel(*here, *self);
   wait_node& node = self->prepare_own(request.slot, 0);
   request.node = &node;
   request.at_front ? request.queue.push_front(node) : request.queue.push(node);
+  self->prepare_exclusive(request.queue, request.lock);
   note_wait(*here, *self, request.kind);
-  here->park(commit_exclusive, &request);
+  if (request.before_unlock == nullptr) {
+    here->park(commit_exclusive, reinterpret_cast<void*>(std::uintptr_t{cancellable}));
+  } else {
+    queue_wait releasing = request;
+    releasing.cancellable = cancellable;
+    here->park(commit_releasing, &releasing);
+  }
   self->leave_exclusive();
   self->waits_for.set(wait_kind::none);
   return self->outcome();

@@ -250,7 +250,7 @@ void hibernation::restore(place where) noexcept {
   record& entry = where.entry();
   page_trap& trap = page_trap::instance();
   const std::size_t page_size = memory_page_size();
-  std::byte* const live = entry.resume_point;
+  std::byte* const live = entry.live();
   std::byte* const first_page = page_of(live);
   const std::byte* source = entry.saved;
   std::byte* const buffer = page_buffers::instance().take();

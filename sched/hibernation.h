@@ -112,7 +112,13 @@ class hibernation {
     std::uint32_t next_free = 0;        // of a free one without memory: number + 1 in its slab. Under the lock
     atomic<task*> owner{nullptr};       // whose first frame was made here; null before and after
     std::byte* resume_point = nullptr;  // while resident, moving or asleep
-    std::byte* saved = nullptr;         // while asleep: from the resume point to the top
+    std::byte* saved = nullptr;         // while asleep: from live() to the top
+
+    /// The lowest byte that the task needs, or one some bytes lower: frames are copied by whole words.
+    [[nodiscard]] std::byte* live() const noexcept {
+      constexpr std::uintptr_t alignment = 16;
+      return reinterpret_cast<std::byte*>(reinterpret_cast<std::uintptr_t>(resume_point) / alignment * alignment);
+    }
   };
 
   struct slab {

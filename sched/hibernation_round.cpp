@@ -46,12 +46,6 @@ CSP_NO_ASAN CSP_NO_TSAN void copy_frames(std::byte* to, const std::byte* from, s
   }
 }
 
-// The lowest byte that a task needs which was left at `resume_point`.
-std::byte* first_live_byte(void* resume_point) noexcept {
-  constexpr std::uintptr_t alignment = 16;
-  return reinterpret_cast<std::byte*>(reinterpret_cast<std::uintptr_t>(resume_point) / alignment * alignment);
-}
-
 }  // namespace
 
 bool hibernation::step(scheduler_core& core, position& where, std::uint32_t after, step_result& result) noexcept {
@@ -114,7 +108,7 @@ void hibernation::take_over(candidates& found) noexcept {
       const auto* const stack = reinterpret_cast<const std::byte*>(owner.stack);
       // Else the cell has got another task meanwhile.
       if (stack < found.places[i].base() || stack >= found.places[i].top()) return;
-      entry.resume_point = first_live_byte(owner.context.resume_point.get());
+      entry.resume_point = static_cast<std::byte*>(owner.context.resume_point.get());
       owner.context.resume_point.set(nullptr);
       // release: pairs with the acquire in resume().
       entry.state.store(stack_state::resident, std::memory_order_release);
@@ -125,7 +119,7 @@ void hibernation::take_over(candidates& found) noexcept {
 
 // Makes room for what is live; false when it is too much, or there is no memory. Holding the move.
 bool hibernation::save(place where) noexcept {
-  const auto bytes = static_cast<std::size_t>(where.top() - where.entry().resume_point);
+  const auto bytes = static_cast<std::size_t>(where.top() - where.entry().live());
   where.entry().saved = bytes <= saved_frames::largest ? saved_.allocate(bytes) : nullptr;
   return where.entry().saved != nullptr;
 }
@@ -166,7 +160,7 @@ std::uint32_t hibernation::move_run(std::span<const place> run) noexcept {
       if (where.entry().canary && !stack_canary_intact(where.base())) {
         die_of_broken_canary(*where.entry().owner.load(std::memory_order_relaxed)->stack);
       }
-      std::byte* const live = where.entry().resume_point;
+      std::byte* const live = where.entry().live();
       copy_frames(where.entry().saved, live, static_cast<std::size_t>(where.top() - live));
     }
     gone = ::madvise(begin, bytes, MADV_DONTNEED) == 0;  // refused for memory that is locked
@@ -180,7 +174,7 @@ std::uint32_t hibernation::move_run(std::span<const place> run) noexcept {
       sleeps_.fetch_add(1, std::memory_order_relaxed);
       where.wakeful().fetch_sub(1, std::memory_order_relaxed);
     } else {
-      saved_.give_back(entry.saved, static_cast<std::size_t>(where.top() - entry.resume_point));
+      saved_.give_back(entry.saved, static_cast<std::size_t>(where.top() - entry.live()));
       entry.saved = nullptr;
     }
     // release: pairs with all loads of the state.

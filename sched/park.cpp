@@ -8,27 +8,38 @@
 
 namespace csp::inline v0::detail {
 
-void make_ready(waiter& owner) noexcept {
-  require_no_locks("make_ready");
+namespace {
+
+// make_ready() for who is not just put in line here. A call of its own, so that the common way saves no registers.
+CSP_NOINLINE void make_ready_elsewhere(waiter& owner) noexcept {
   if (!owner.is_task()) {
     static_cast<thread_block&>(owner).parker.unpark();
     return;
   }
   task& woken = static_cast<task&>(owner);
-  processor* const home = woken.home;
+  if (woken.home != nullptr) {
+    woken.home->deliver(woken);
+    return;
+  }
   scheduler_core& core = *woken.core;
-  sanitizer::publish(&woken);
-  if (home != nullptr) {
-    home->deliver(woken);
-    return;
-  }
-  processor* const here = this_processor();
-  if (here != nullptr && &here->core() == &core) [[likely]] {
-    here->ready(woken);
-    return;
-  }
   core.ready_outside.push(&woken);
   core.notify_from_outside();
+}
+
+}  // namespace
+
+void make_ready(waiter& owner) noexcept {
+  require_no_locks("make_ready");
+  if (owner.is_task()) [[likely]] {
+    task& woken = static_cast<task&>(owner);
+    sanitizer::publish(&woken);
+    processor* const here = this_processor();
+    if (here != nullptr && woken.home == nullptr && woken.core == &here->core()) [[likely]] {
+      here->ready(woken);
+      return;
+    }
+  }
+  make_ready_elsewhere(owner);
 }
 
 waiter& calling_waiter() {
@@ -42,34 +53,27 @@ waiter& calling_waiter() {
 // --- one queue
 // --------------------------------------------------------------------------------------------------------
 
-namespace {
-
-// Runs on another stack than the waiter's, or on a waiting thread's own before it sleeps. Returns whom to make ready
-// after the unlock.
-[[nodiscard]] CSP_ALWAYS_INLINE waiter* publish(waiter& owner, queue_wait& request) noexcept {
-  owner.publish_exclusive(request.queue, request.lock, request.cancellable);
-  return request.before_unlock != nullptr ? request.before_unlock(request.argument) : nullptr;
-}
-
-}  // namespace
-
 void commit_exclusive(processor&, task* left, void* argument) noexcept {
-  auto& request = *static_cast<queue_wait*>(argument);
-  waiter* const other = publish(*left, request);
+  const bool cancellable = argument != nullptr;
+  spinlock& lock = left->publish_exclusive(cancellable);
   // Pairs with the heavy fence between request_cancel() and interrupt_wait(): the canceller sees this wait, or its
   // request is seen here.
   asymmetric_fence::light();
-  const bool cancel_now = request.cancellable && left->cancel_requested();
-  if (cancel_now) [[unlikely]] {
-    request.queue.remove(*request.node);
-    left->set_outcome(wake_reason::canceled);
-  }
-  request.lock.unlock();
-  // The waiter may be gone from here on, unless it was cancelled just now.
-  if (cancel_now) [[unlikely]] {
+  if (cancellable && left->cancel_requested()) [[unlikely]] {
+    left->abandon_exclusive();
+    lock.unlock();
     make_ready(*left);
+    return;
   }
-  if (other != nullptr) [[unlikely]] {
+  lock.unlock();
+  // The waiter may be gone from here on.
+}
+
+void commit_releasing(processor& here, task* left, void* argument) noexcept {
+  const auto& request = *static_cast<const queue_wait*>(argument);
+  waiter* const other = request.before_unlock(request.argument);
+  commit_exclusive(here, left, reinterpret_cast<void*>(std::uintptr_t{request.cancellable}));
+  if (other != nullptr) {
     make_ready(*other);
   }
 }
@@ -87,8 +91,9 @@ wake_reason wait_as_thread(queue_wait& request) {
   wait_node& node = self.prepare_own(request.slot, 0);
   request.node = &node;
   request.at_front ? request.queue.push_front(node) : request.queue.push(node);
-  request.cancellable = false;
-  waiter* const other = publish(self, request);
+  self.prepare_exclusive(request.queue, request.lock);
+  static_cast<void>(self.publish_exclusive(false));
+  waiter* const other = request.before_unlock != nullptr ? request.before_unlock(request.argument) : nullptr;
   request.lock.unlock();
   if (other != nullptr) {
     make_ready(*other);

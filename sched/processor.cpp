@@ -63,10 +63,12 @@ void processor::enter_thread() {
   require(this_processor() == nullptr, "this thread drives a processor already");
   exceptions_ = reinterpret_cast<exception_globals*>(abi::__cxa_get_globals());
   errno_ = &errno;
+  control_word_ = detail::control_word();
   sanitizer::adopt_thread(root_.fiber);
   sanitizer::create(committer_);
   sanitizer::thread_private(&exceptions_, sizeof(void*));  // set again when a spare's slot is used again
   sanitizer::thread_private(&errno_, sizeof errno_);
+  sanitizer::thread_private(&control_word_, sizeof control_word_);
   sanitizer::thread_private(&stacks, sizeof stacks);
   sanitizer::thread_private(&cells, sizeof cells);
   sanitizer::thread_private(&random, sizeof random);

@@ -99,15 +99,17 @@ class CSP_API processor {
 
   /// The running task; null on the root.
   [[nodiscard]] CSP_ALWAYS_INLINE task* current() const noexcept { return current_.get(); }
+  /// The same where there is one.
+  [[nodiscard]] task* running() const noexcept;
   /// Leaves the running task; `commit` publishes it. Returns when somebody has made it ready and a processor runs it.
   /// Defined in switch_task.h, for the few functions that park.
   void park(commit_function commit, void* argument) noexcept;
   /// Lets others run first. Returns at once when there is nobody.
   void yield() noexcept;
-  /// Lets the task run first that was made ready last, and is next in line behind it: for a running task that is about
-  /// to wait in many places, and may find one of them ready afterwards. False, and nothing has happened, when there is
-  /// none such, or when it did not help lately.
-  [[nodiscard]] bool step_aside() noexcept;
+  /// Lets the task run first that was made ready last, and those in line if they are fewer than `places`: for a running
+  /// task that is about to wait in so many places, and may find some of them ready afterwards. False, and nothing has
+  /// happened, when none was made ready, or when it did not help lately.
+  [[nodiscard]] bool step_aside(std::size_t places) noexcept;
   /// It did not help, or thieves took who stood by, as the other one ran for long: the next calls are refused. From any
   /// processor's thread.
   void refuse_steps() noexcept { refused_steps_.set(steps_refused); }
@@ -167,6 +169,8 @@ class CSP_API processor {
   [[nodiscard]] std::uint64_t next_id() noexcept;
   /// Milliseconds since the start, as of the monitor's last tick.
   [[nodiscard]] std::uint32_t coarse_time() const noexcept { return coarse_time_->get(); }
+  /// The floating-point environment that tasks start with, the driving thread's (jump.h).
+  [[nodiscard]] CSP_NO_TSAN std::uint16_t control_word() const noexcept { return control_word_; }
   [[nodiscard]] CSP_NO_TSAN exception_globals* thread_exceptions() const noexcept { return exceptions_; }
 
   /// Counters, written by the owner, read by anybody.
@@ -237,6 +241,11 @@ class CSP_API processor {
 
   // queues.cpp
   void push_back(task& item) noexcept;
+  /// The same, and wakes somebody where that helps. The rare ends of ready() and of a yield are calls of their own, so
+  /// that the common ones save no registers.
+  CSP_NOINLINE void push_for_others(task& item) noexcept;
+  CSP_NOINLINE void ready_from_root(task& woken) noexcept;
+  CSP_NOINLINE void push_pinned(task& pinned) noexcept;
   /// False when it does not belong into the local queue, or finds no place there.
   bool push_local(task& item) noexcept;
   /// From the own queues: what was made ready last.
@@ -290,6 +299,7 @@ class CSP_API processor {
   relaxed<int> held_;                       // tasks that wait and must come back here
   relaxed<clockid_t> thread_clock_;
   relaxed<int> thread_number_;
+  std::uint16_t control_word_ = 0;  // of the driving thread, for tasks that start (jump.h)
   unsigned long slack_before_ = 0;  // of the thread that drives us, in its own time; 0: left alone
   std::uint64_t ids_next_ = 0;
   std::uint64_t ids_end_ = 0;

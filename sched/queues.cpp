@@ -99,32 +99,35 @@ void processor::ready(task& woken) noexcept {
   __builtin_prefetch(stack_top);
   __builtin_prefetch(stack_top + cache_line);
   if (current_.get() == nullptr) {
-    __builtin_prefetch(stack_top + 2 * cache_line);
-    __builtin_prefetch(stack_top + 4 * cache_line);
-    __builtin_prefetch(stack_top + 6 * cache_line);
-    if (delivering_) {
-      push_back(woken);
-      return;
-    }
-    // Timers that are due: in their order, before tasks that are ready anyway. The running loop takes them; one that is
-    // all there is, at once. Not when the loop is about to sleep or to end: a deadlock's handler wakes tasks from
-    // there.
-    const bool alone = !sleeping.get() && !retire_requested.get() && !has_work_in_line();
-    if (!local_.insert(&woken)) {
-      push_back(woken);
-    }
-    if (!alone) {
-      core().notify_from_processor(*this);
-    }
-    return;
+    ready_from_root(woken);
+  } else if (is_open_to_thieves()) [[unlikely]] {
+    push_for_others(woken);
+  } else if (task* const displaced = local_.exchange_next(&woken)) {
+    push_for_others(*displaced);
   }
-  if (is_open_to_thieves()) [[unlikely]] {
+}
+
+void processor::push_for_others(task& item) noexcept {
+  push_back(item);
+  core().notify_from_processor(*this);
+}
+
+void processor::ready_from_root(task& woken) noexcept {
+  const char* const stack_top = static_cast<const char*>(woken.context.resume_point.get());
+  __builtin_prefetch(stack_top + 2 * cache_line);
+  __builtin_prefetch(stack_top + 4 * cache_line);
+  __builtin_prefetch(stack_top + 6 * cache_line);
+  if (delivering_) {
     push_back(woken);
-    core().notify_from_processor(*this);
     return;
   }
-  if (task* const displaced = local_.exchange_next(&woken)) {
-    push_back(*displaced);
+  // Timers that are due: in their order, before tasks that are ready anyway. The running loop takes them; one that is
+  // all there is, at once. Not when the loop is about to sleep or to end: a deadlock's handler wakes tasks from there.
+  const bool alone = !sleeping.get() && !retire_requested.get() && !has_work_in_line();
+  if (!local_.insert(&woken)) {
+    push_back(woken);
+  }
+  if (!alone) {
     core().notify_from_processor(*this);
   }
 }
@@ -191,17 +194,22 @@ bool processor::has_work_in_line() const noexcept {
 bool processor::has_work(nanos now) const noexcept { return has_work_in_line() || timers.earliest() <= now; }
 
 void processor::commit_yielded(processor& here, task* left, void*) noexcept {
-  processor* const home = left->home;
   sanitizer::publish(left);
-  if (home != nullptr) {
-    home->inbox_.push(left);
+  if (left->home != nullptr) [[unlikely]] {
+    left->home->push_pinned(*left);
   } else if (!here.push_local(*left)) {
     here.push_back(*left);
   }
 }
 
-void processor::commit_aside(processor& here, task* left, void*) noexcept {
+void processor::push_pinned(task& pinned) noexcept { inbox_.push(&pinned); }
+
+void processor::commit_aside(processor& here, task* left, void* places) noexcept {
   sanitizer::publish(left);
+  // So few in line are most likely those that the same task has made ready before, each at one of its places.
+  if (here.local_.fifo_size() < reinterpret_cast<std::uintptr_t>(places) && here.push_local(*left)) {
+    return;
+  }
   if (task* const displaced = here.local_.exchange_next(left)) {
     here.push_back(*displaced);
   }

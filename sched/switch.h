@@ -7,18 +7,9 @@
 #pragma once
 
 #include "sched/base/sanitizer.h"
+#include "sched/jump.h"
 #include "sched/processor.h"
 #include "sched/task.h"
-
-extern "C" {
-/// What a jump brings: where the left stack can be resumed, and the argument; as Boost's transfer_t.
-struct csp_transfer {
-  void* left;
-  void* argument;
-};
-/// Boost's jump_fcontext under a name that a shared libcsp exports (switch.cpp), so that user code can inline a park.
-CSP_API csp_transfer csp_switch_stack(void* to, void* argument);
-}
 
 namespace csp::inline v0::detail {
 
@@ -48,7 +39,7 @@ struct switcher {
     // it parks, its commit knows.
     sanitizer::publish(from == nullptr ? static_cast<void*>(&here) : static_cast<void*>(&source.fiber));
     sanitizer::before_jump(source.fiber, target.fiber, last);
-    return arrive(csp_switch_stack(target.resume_point.get(), &here), source);
+    return arrive(jump(target.resume_point.get(), &here), source);
   }
 
   /// The second half; `self` is the context that has just been resumed or started.

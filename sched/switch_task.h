@@ -11,6 +11,14 @@
 
 namespace csp::inline v0::detail {
 
+CSP_ALWAYS_INLINE task* processor::running() const noexcept {
+  task* const self = current();
+  if (self == nullptr) {
+    __builtin_unreachable();
+  }
+  return self;
+}
+
 CSP_ALWAYS_INLINE task* processor::take_own() noexcept {
   task* const item = local_.pop(true);
   return item != nullptr ? item : refill();
@@ -33,7 +41,7 @@ CSP_ALWAYS_INLINE task* processor::take_next() noexcept {
 }
 
 CSP_ALWAYS_INLINE void processor::park(commit_function commit, void* argument) noexcept {
-  task* const self = current();
+  task* const self = running();
   task* const next = take_next();
   if (next != nullptr && next->context.resume_point.get() == nullptr) [[unlikely]] {
     bind_stack(*this, *next);
@@ -43,7 +51,7 @@ CSP_ALWAYS_INLINE void processor::park(commit_function commit, void* argument) n
   sanitizer::observe(self);
 }
 
-CSP_ALWAYS_INLINE bool processor::step_aside() noexcept {
+CSP_ALWAYS_INLINE bool processor::step_aside(std::size_t places) noexcept {
   task* const self = current();
   const std::int32_t budget = budget_.get() - 1;
   // A pinned task never lies where thieves look; without budget the root's turn has come; a simulation has none at all.
@@ -63,7 +71,8 @@ CSP_ALWAYS_INLINE bool processor::step_aside() noexcept {
   if (next->context.resume_point.get() == nullptr) [[unlikely]] {
     bind_stack(*this, *next);
   }
-  const processor& here = switcher::leave(*this, self, next, &processor::commit_aside, nullptr, false);
+  const processor& here =
+      switcher::leave(*this, self, next, &processor::commit_aside, reinterpret_cast<void*>(places), false);
   sanitizer::observe(self);
   if (&here != this) [[unlikely]] {
     refuse_steps();
@@ -72,7 +81,7 @@ CSP_ALWAYS_INLINE bool processor::step_aside() noexcept {
 }
 
 CSP_ALWAYS_INLINE void processor::yield() noexcept {
-  task* const self = current();
+  task* const self = running();
   task* const next = take_next();
   if (next == nullptr && budget_.get() > 0) {
     return;
@@ -85,9 +94,9 @@ CSP_ALWAYS_INLINE void processor::yield() noexcept {
 }
 
 /// processor::step_aside() of the calling thread's processor; false in a plain thread.
-CSP_ALWAYS_INLINE bool step_aside() noexcept {
+CSP_ALWAYS_INLINE bool step_aside(std::size_t places) noexcept {
   processor* const here = this_processor();
-  return here != nullptr && here->step_aside();
+  return here != nullptr && here->step_aside(places);
 }
 
 /// That brought the calling task, which is none of a plain thread, nothing.

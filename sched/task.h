@@ -59,10 +59,13 @@ enum class wait_kind : std::uint8_t {
 [[nodiscard]] CSP_API const char* describe(wait_kind kind) noexcept;
 
 /// The C++ runtime's exception state of one thread of control; the layout of __cxa_eh_globals (Itanium C++ ABI 2.2.2).
+/// With its padding spelt out it is copied by one move.
 struct exception_globals {
   void* caught = nullptr;
   unsigned int uncaught = 0;
+  unsigned int padding = 0;
 };
+static_assert(sizeof(exception_globals) == 2 * sizeof(void*));
 
 // The order of the fields is that of who touches them: the waiter's first cache line and the rest of the second one are
 // all that a waker reaches; a switch takes the third one too, a deadline the fourth. What is rare comes last.

@@ -9,8 +9,6 @@
 #include "sched/stack_usage.h"
 #include "sched/switch_task.h"
 
-#include <boost/context/detail/fcontext.hpp>
-
 #include <cxxabi.h>
 
 #include <cstddef>
@@ -144,6 +142,7 @@ CSP_NO_TSAN bool hand_on_stack(processor& here, task& ended, task& next) noexcep
   next.context.fiber = ended.context.fiber;
   next.context.resume_point.set(block);  // started; where to resume is stored when it parks
   block->owner.store(&next, std::memory_order_relaxed);
+  set_control_word(here.control_word());
   switcher::replace(here, next);
   return true;
 }
@@ -171,9 +170,9 @@ task* run_tasks(processor*& here) noexcept {
 }
 
 // First function on every task stack. It never returns, so the sanitizers must not count its frame.
-[[noreturn]] CSP_FIRST_FRAME void enter_task(boost::context::detail::transfer_t transfer) noexcept {
-  auto* here = static_cast<processor*>(transfer.data);
-  switcher::arrive({transfer.fctx, transfer.data}, here->current()->context);
+[[noreturn]] CSP_FIRST_FRAME void enter_task(csp_transfer transfer) noexcept {
+  auto* here = static_cast<processor*>(transfer.argument);
+  switcher::arrive(transfer, here->current()->context);
   task* const next = run_tasks(here);
   switcher::leave(*here, here->current(), next, commit_end, nullptr, true);
   fatal("an ended task was resumed");
@@ -196,7 +195,7 @@ CSP_NO_TSAN void bind_stack(processor& here, task& fresh) noexcept {
     std::memset(top, 0, private_bytes_of(fresh));
   }
   fresh.context.resume_point.set(
-      boost::context::detail::make_fcontext(top, static_cast<std::size_t>(top - block->usable_bottom()), &enter_task));
+      make_stack_entry(top, static_cast<std::size_t>(top - block->usable_bottom()), &enter_task, here.control_word()));
 }
 
 void drop_handle(task& target) noexcept {

@@ -59,22 +59,33 @@ class wait_queue {
   /// Takes nodes from the head until one's wait is won; null when the queue is empty. Lock held. The caller delivers
   /// and then makes the node's owner ready, after unlocking.
   [[nodiscard]] CSP_ALWAYS_INLINE wait_node* pop_winner() noexcept {
-    while (wait_node* const node = head_.get()) {
-      head_.set(node->next);
-      if (node->next != nullptr) {
-        node->next->previous = nullptr;
-      } else {
-        tail_ = nullptr;
-      }
-      node->linked = false;
-      if (node->owner->claim(*node)) [[likely]] {
-        return node;
-      }
+    wait_node* const node = head_.get();
+    if (node == nullptr) {
+      return nullptr;
     }
-    return nullptr;
+    take_first(*node);
+    if (node->ticket == 0) [[likely]] {
+      node->owner->claim_exclusive();
+      return node;
+    }
+    return claim_or_pop(*node);
   }
 
  private:
+  CSP_ALWAYS_INLINE void take_first(wait_node& first) noexcept {
+    wait_node* const second = first.next;
+    head_.set(second);
+    if (second != nullptr) {
+      second->previous = nullptr;
+    } else {
+      tail_ = nullptr;
+    }
+    first.linked = false;
+  }
+  /// pop_winner() for a node, taken out already, of an open wait. A call of its own, and the last thing that its caller
+  /// does: so the common way saves no registers.
+  [[nodiscard]] CSP_API CSP_NOINLINE wait_node* claim_or_pop(wait_node& node) noexcept;
+
   relaxed<wait_node*> head_;  // also glanced at without the lock, to skip an empty queue
   wait_node* tail_ = nullptr;
 };

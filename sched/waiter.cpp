@@ -31,14 +31,18 @@ bool waiter::cancel_wait() noexcept {
     spinlock& lock = *lock_.get();
     const spinlock_guard guard(lock);
     if (own_.linked) {
-      queue_.get()->remove(own_);
-      outcome_ = wake_reason::canceled;
+      abandon_exclusive();
       won = true;
     }
   }
   // release: pairs with the acquire in await_canceller(); our last look at the queue comes before.
   inside_.store(outside, std::memory_order_release);
   return won;
+}
+
+void waiter::abandon_exclusive() noexcept {
+  queue_.get()->remove(own_);
+  outcome_ = wake_reason::canceled;
 }
 
 bool waiter::claim_when_thawed(std::uint64_t ticket, wake_reason reason) noexcept {
@@ -62,8 +66,7 @@ bool waiter::force_wait() noexcept {
   if (!own_.linked) {
     return false;
   }
-  queue_.get()->remove(own_);
-  outcome_ = wake_reason::canceled;
+  abandon_exclusive();
   return true;
 }
 

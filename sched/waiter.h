@@ -69,6 +69,9 @@ class waiter {
     return (word_.load(std::memory_order_relaxed) & ~phase_mask) + tag_step + open;  // a running owner is not frozen
   }
 
+  /// Ends the exclusive wait that was just published with wake_reason::canceled. The committer, before it unlocks.
+  void abandon_exclusive() noexcept;
+
   /// Makes an open wait decidable. The committer, holding every lock of the wait.
   void publish_open(std::uint64_t ticket, bool cancellable) noexcept {
     cancellable_.set(cancellable);
@@ -76,13 +79,19 @@ class waiter {
     word_.store(ticket, std::memory_order_release);
   }
 
-  /// Makes an exclusive wait, by the own node, visible to a canceller. The committer, holding `lock`.
-  void publish_exclusive(wait_queue& queue, spinlock& lock, bool cancellable) noexcept {
+  /// Notes where the next exclusive wait, by the own node, will be. Owner only: no canceller looks, as the last wait
+  /// has been left.
+  CSP_ALWAYS_INLINE void prepare_exclusive(wait_queue& queue, spinlock& lock) noexcept {
     queue_.set(&queue);
     lock_.set(&lock);
+  }
+
+  /// Makes that wait visible to a canceller. Returns the lock, which the committer holds.
+  CSP_ALWAYS_INLINE spinlock& publish_exclusive(bool cancellable) noexcept {
     const std::uint64_t tag = (word_.load(std::memory_order_relaxed) & ~phase_mask) + tag_step;
     // [W3] release: pairs with [W4]; the canceller sees queue and lock.
     word_.store(tag + (cancellable ? exclusive : idle), std::memory_order_release);
+    return *lock_.get();
   }
 
   /// Ends the open wait that the owner is in, if nobody has done so yet, by its timer; true when this call did, and
@@ -105,14 +114,13 @@ class waiter {
     return true;
   }
 
-  /// Decides the wait that `node` belongs to. Holding the lock of the queue that the node was taken from.
-  [[nodiscard]] CSP_ALWAYS_INLINE bool claim(wait_node& node) noexcept {
-    const auto reason = static_cast<wake_reason>(static_cast<std::uint32_t>(wake_reason::first_case) + node.index);
-    if (node.ticket == 0) {
-      outcome_ = reason;
-      return true;
-    }
-    return claim(node.ticket, reason);
+  /// Decides the exclusive wait that the owner is in. Holding the lock of the queue that the own node was taken from.
+  CSP_ALWAYS_INLINE void claim_exclusive() noexcept { outcome_ = wake_reason::first_case; }
+
+  /// Decides the open wait that `node` belongs to. Holding the lock of the queue that the node was taken from.
+  [[nodiscard]] CSP_ALWAYS_INLINE bool claim(const wait_node& node) noexcept {
+    return claim(node.ticket,
+                 static_cast<wake_reason>(static_cast<std::uint32_t>(wake_reason::first_case) + node.index));
   }
 
   /// The answer, for the owner after its wait.

@@ -2,8 +2,8 @@
 //
 // Unlocking is one plain release store and touches nothing of the lock afterwards, so the memory of a lock may die as
 // soon as another party can know that it was unlocked. Spinning is bounded: then the waiter sleeps on a futex, so a
-// preempted holder never burns its rival's time slice. Who sleeps is counted in a static table (indexed by address),
-// not in the lock; the sleeper pays for that with an asymmetric fence.
+// preempted holder never burns its rival's time slice. Who sleeps is counted outside of the lock, all together and in a
+// table indexed by address; the sleeper pays for that with an asymmetric fence.
 //
 // Ranks give the lock order (sched/base/lock_rank.h); checked where CSP_CHECKED is defined.
 #pragma once
@@ -61,13 +61,12 @@ class spinlock {
   /// Releases the lock; `*this` may be gone when this returns.
   CSP_ALWAYS_INLINE void unlock() noexcept {
     note_unlocked(rank_);
-    atomic<std::uint32_t>& sleepers = sleepers_of(this);
     atomic<std::uint32_t>* const word = &word_;
     // [L2] release: pairs with [L1].
     word->store(0, std::memory_order_release);
     // Pairs with the heavy fence in lock_slowly(): a sleeper's count is seen here, or the sleeper sees the 0.
     asymmetric_fence::light();
-    if (sleepers.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+    if (all_sleepers_.sleepers.load(std::memory_order_relaxed) != 0) [[unlikely]] {
       wake_sleepers(word);
     }
   }
@@ -78,10 +77,12 @@ class spinlock {
   struct alignas(cache_line) table_entry {
     atomic<std::uint32_t> sleepers{0};
   };
-  CSP_API static table_entry table_[table_size];
+  static table_entry table_[table_size];
+  // Of all locks together: an unlock looks at one address, and further only while anybody sleeps.
+  CSP_API static table_entry all_sleepers_;
 
-  static CSP_ALWAYS_INLINE atomic<std::uint32_t>& sleepers_of(const void* address) noexcept {
-    return table_[(reinterpret_cast<std::uintptr_t>(address) >> 6) % table_size].sleepers;
+  static atomic<std::uint32_t>& sleepers_of(const void* address) noexcept {
+    return table_[(reinterpret_cast<std::uintptr_t>(address) / cache_line) % table_size].sleepers;
   }
   CSP_API CSP_NOINLINE void lock_slowly(std::uint32_t who) noexcept;
   CSP_API CSP_NOINLINE static void wake_sleepers(atomic<std::uint32_t>* word) noexcept;

@@ -104,7 +104,8 @@ TEST_CASE("waiter: a wait that is not cancellable is left alone") {
   wait_queue queue;
   wait_node& node = subject.prepare_own(nullptr, 0);
   queue.push(node);
-  subject.publish_exclusive(queue, lock, false);
+  subject.prepare_exclusive(queue, lock);
+  static_cast<void>(subject.publish_exclusive(false));
   CHECK_FALSE(subject.cancel_wait());
   CHECK(node.linked);
   subject.leave_exclusive();
@@ -116,7 +117,8 @@ TEST_CASE("waiter: a cancelled exclusive wait has left its queue") {
   spinlock lock(lock_rank::channel);
   wait_queue queue;
   queue.push(subject.prepare_own(nullptr, 0));
-  subject.publish_exclusive(queue, lock, true);
+  subject.prepare_exclusive(queue, lock);
+  static_cast<void>(subject.publish_exclusive(true));
   CHECK(subject.cancel_wait());
   CHECK(subject.outcome() == wake_reason::canceled);
   CHECK(queue.empty());
@@ -165,7 +167,8 @@ TEST_CASE("waiter: of two cancellers and a peer, one wins an exclusive wait") {
       [&] {
         const spinlock_guard guard(lock);
         queue.push(subject.prepare_own(nullptr, 0));
-        subject.publish_exclusive(queue, lock, true);
+        subject.prepare_exclusive(queue, lock);
+        static_cast<void>(subject.publish_exclusive(true));
       },
       {[&] { return subject.cancel_wait(); }, [&] { return subject.cancel_wait(); },
        [&] {
@@ -210,7 +213,8 @@ TEST_CASE("waiter: the owner leaves while a canceller looks; the queue and its l
     auto frame = std::make_unique<object>();
     frame->lock.lock();
     frame->queue.push(subject.prepare_own(nullptr, 0));
-    subject.publish_exclusive(frame->queue, frame->lock, true);
+    subject.prepare_exclusive(frame->queue, frame->lock);
+    static_cast<void>(subject.publish_exclusive(true));
     frame->lock.unlock();
     bool mine = false;
     {

@@ -1,0 +1,113 @@
+// The jump from one stack to another, and the frame that a new stack begins with.
+//
+// On x86-64 both are ours: the jump is a dozen instructions in the middle of the function that leaves, which names all
+// registers as lost, so that the compiler saves those alone that it needs there, and no call and no return stand
+// between two users' frames (docs/decisions/switching.md). Elsewhere they are Boost.Context's.
+//
+// A stack that was left looks so, from its resume point upwards:
+//
+//    0  the x87 control word
+//    8  rbp
+//   16  where to go on
+//
+// The control word stands for the floating-point environment: rounding mode and exception masks, which <cfenv> sets in
+// the x87 unit and in MXCSR alike. When it differs from that of the stack that was left, both are set. To read MXCSR at
+// every switch would take longer than all the rest of the jump; so what is in MXCSR alone (sticky flags, "flush to
+// zero") belongs to the thread.
+//
+// The function must not keep anything below its stack pointer (the ABI's red zone). It does not: who leaves a stack
+// calls a commit afterwards, and only functions that call nothing have a red zone.
+#pragma once
+
+#include "sched/base/config.h"
+
+#include <cstddef>
+#include <cstdint>
+
+#if defined(__x86_64__) && !defined(CSP_ATOMICS_HEADER)
+#define CSP_OWN_JUMP 1
+#endif
+
+extern "C" {
+/// What a jump brings: where the left stack can be resumed, and the argument; as Boost's transfer_t.
+struct csp_transfer {
+  void* left;
+  void* argument;
+};
+#if defined(CSP_OWN_JUMP)
+/// Part of the jump, not a C++ function: makes the floating-point environment what the word at rdi says. Changes rax,
+/// rcx and rdx alone.
+CSP_API void csp_adopt_control_word();
+#else
+/// Boost's jump_fcontext under a name that a shared libcsp exports, so that user code can inline a park.
+CSP_API csp_transfer csp_switch_stack(void* to, void* argument);
+#endif
+}
+
+namespace csp::inline v0::detail {
+
+/// Leaves the running stack for the one that was left at `to`, or begins there. Returns when somebody jumps back.
+CSP_ALWAYS_INLINE csp_transfer jump(void* to, void* argument) noexcept {
+#if defined(CSP_OWN_JUMP)
+  csp_transfer arrived{to, argument};
+  void* left;
+  asm volatile(
+      "leaq -24(%%rsp), %%rsp\n\t"
+      "leaq 1f(%%rip), %%rax\n\t"
+      "fnstcw (%%rsp)\n\t"
+      "movq %%rbp, 8(%%rsp)\n\t"
+      "movq %%rax, 16(%%rsp)\n\t"
+      "movzwl (%%rsp), %%eax\n\t"
+      "cmpw %%ax, (%%rdi)\n\t"
+      "je 0f\n\t"
+      "call csp_adopt_control_word@PLT\n"
+      "0:\n\t"
+      "movq %%rsp, %%rax\n\t"
+      "leaq 24(%%rdi), %%rsp\n\t"
+      "movq 8(%%rdi), %%rbp\n\t"
+      "jmp *16(%%rdi)\n"
+      "1:\n\t"
+#if defined(__CET__)
+      "endbr64\n\t"
+#endif
+      : "=&a"(left), "+D"(arrived.left), "+S"(arrived.argument)
+      :
+      : "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0", "xmm1", "xmm2", "xmm3",
+        "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "st",
+        "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)",
+#if defined(__AVX512F__)
+        "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27",
+        "xmm28", "xmm29", "xmm30", "xmm31", "k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7",
+#endif
+        "cc", "memory");
+  arrived.left = left;
+  return arrived;
+#else
+  return csp_switch_stack(to, argument);
+#endif
+}
+
+/// The running thread's floating-point environment as make_stack_entry() takes it.
+[[nodiscard]] CSP_ALWAYS_INLINE std::uint16_t control_word() noexcept {
+  std::uint16_t word = 0;
+#if defined(CSP_OWN_JUMP)
+  asm volatile("fnstcw %0" : "=m"(word));
+#endif
+  return word;
+}
+
+/// Sets it, where it is another one.
+CSP_ALWAYS_INLINE void set_control_word([[maybe_unused]] std::uint16_t word) noexcept {
+#if defined(CSP_OWN_JUMP)
+  if (control_word() != word) [[unlikely]] {
+    asm volatile("call csp_adopt_control_word@PLT" : : "D"(&word) : "rax", "rcx", "rdx", "cc", "memory");
+  }
+#endif
+}
+
+/// Writes the first frame of a stack of `size` bytes below `top`; where to jump. `entry` must not return. It starts
+/// with the environment `control` on x86-64, elsewhere with the caller's.
+[[nodiscard]] void* make_stack_entry(void* top, std::size_t size, void (*entry)(csp_transfer),
+                                     std::uint16_t control) noexcept;
+
+}  // namespace csp::inline v0::detail
