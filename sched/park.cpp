@@ -10,36 +10,37 @@ namespace csp::inline v0::detail {
 
 namespace {
 
-// make_ready() for who is not just put in line here. A call of its own, so that the common way saves no registers.
-CSP_NOINLINE void make_ready_elsewhere(waiter& owner) noexcept {
-  if (!owner.is_task()) {
-    static_cast<thread_block&>(owner).parker.unpark();
+// make_ready() for a task that is not just put in line here. A call of its own, so that the common way saves no
+// registers.
+CSP_NOINLINE void make_ready_elsewhere(task& woken, processor* home, scheduler_core& core) noexcept {
+  if (home != nullptr) {
+    home->deliver(woken);
     return;
   }
-  task& woken = static_cast<task&>(owner);
-  if (woken.home != nullptr) {
-    woken.home->deliver(woken);
-    return;
-  }
-  scheduler_core& core = *woken.core;
   core.ready_outside.push(&woken);
   core.notify_from_outside();
 }
+
+CSP_NOINLINE void unpark(waiter& owner) noexcept { static_cast<thread_block&>(owner).parker.unpark(); }
 
 }  // namespace
 
 void make_ready(waiter& owner) noexcept {
   require_no_locks("make_ready");
-  if (owner.is_task()) [[likely]] {
-    task& woken = static_cast<task&>(owner);
-    sanitizer::publish(&woken);
-    processor* const here = this_processor();
-    if (here != nullptr && woken.home == nullptr && woken.core == &here->core()) [[likely]] {
-      here->ready(woken);
-      return;
-    }
+  if (!owner.is_task()) [[unlikely]] {
+    unpark(owner);
+    return;
   }
-  make_ready_elsewhere(owner);
+  task& woken = static_cast<task&>(owner);
+  processor* const home = woken.home;
+  scheduler_core& core = *woken.core;
+  sanitizer::publish(&woken);
+  processor* const here = this_processor();
+  if (here == nullptr || home != nullptr || &here->core() != &core) [[unlikely]] {
+    make_ready_elsewhere(woken, home, core);
+    return;
+  }
+  here->ready(woken);
 }
 
 waiter& calling_waiter() {

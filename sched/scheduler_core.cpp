@@ -106,6 +106,7 @@ void scheduler_core::start(const core_settings& settings) {
   refuse_in_forked_child(nullptr);
   watch_forks();
   settings_ = settings;
+  simulated_.set(settings.simulated);
   set_context_describer(describe_running_task);
   set_stack_owner_describer(describe_stack_owner);
   set_running_stack_finder(stack_of_running_task);
@@ -347,8 +348,8 @@ void scheduler_core::wake_for(const processor& here) noexcept {
 
 processor* scheduler_core::take_to_wake() noexcept {
   // In this order: a waker that comes late to a core which has stopped, and is just started again, finds nobody parked.
-  const bool chosen = idle.needs_wake() && settings_.simulated != nullptr;
-  const std::uint32_t skipped = chosen ? settings_.simulated->choose_sleeper(idle.parked()) : 0;
+  simulator* const chooser = idle.needs_wake() ? simulated_.get() : nullptr;
+  const std::uint32_t skipped = chooser != nullptr ? chooser->choose_sleeper(idle.parked()) : 0;
   return idle.take_to_wake(skipped);
 }
 

@@ -214,6 +214,7 @@ class CSP_API scheduler_core {
   /// A stack from the source that the options, or the settings, name.
   [[nodiscard]] stack_block* make_own_stack(const spawn_options& options, unsigned stack_class) const;
 
+  relaxed<simulator*> simulated_;  // as in the settings; also read by wakers that come late
   const std::uint32_t number_;
   core_settings settings_;
   atomic<poller*> io_{nullptr};
