@@ -34,6 +34,8 @@ csp_adopt_control_word:
   .cfi_endproc
 .size csp_adopt_control_word, . - csp_adopt_control_word
 
+.globl csp_enter_stack
+.hidden csp_enter_stack
 .type csp_enter_stack, @function
 csp_enter_stack:
   .cfi_startproc
