@@ -97,8 +97,11 @@ csp_switch_stack:
 namespace csp::inline v0::detail {
 
 void* make_stack_entry(void* top, std::size_t size, void (*entry)(csp_transfer), std::uint16_t) noexcept {
+  // Both take the same two words. By way of the type that stands for any function, or gcc warns.
+  using any_function = void (*)();
   using boost_entry = void (*)(boost::context::detail::transfer_t);
-  return boost::context::detail::make_fcontext(top, size, reinterpret_cast<boost_entry>(entry));
+  return boost::context::detail::make_fcontext(top, size,
+                                               reinterpret_cast<boost_entry>(reinterpret_cast<any_function>(entry)));
 }
 
 }  // namespace csp::inline v0::detail
