@@ -296,7 +296,8 @@ requires std::derived_from<std::remove_cvref_t<Arm>, detail::arm_base>
   return arm;
 }
 
-/// Does exactly one of the arms and then calls its handler. Returns the position of that arm in the argument list.
+/// Does exactly one of the arms, which are 64 at the most, and then calls its handler. Returns the position of that arm
+/// in the argument list.
 /// Without a ready arm it blocks; without any arm that could become ready, for ever. A cancellation point.
 /// \throws closed_channel when a send arm met a closed channel; canceled; what the handler throws
 /// No operation is done when it throws before a handler ran. Does not allocate. Any task or thread.

@@ -96,7 +96,7 @@ CSP_ALWAYS_INLINE csp_transfer jump(void* to, void* argument) noexcept {
   return word;
 }
 
-/// Sets it, where it is another one.
+/// Sets it, where it is another one. The calling function has no red zone: see above.
 CSP_ALWAYS_INLINE void set_control_word([[maybe_unused]] std::uint16_t word) noexcept {
 #if defined(CSP_OWN_JUMP)
   if (control_word() != word) [[unlikely]] {

@@ -8,33 +8,6 @@
 using csp_test::expectations;
 using csp_test::on_each_topology;
 
-TEST_CASE("floating point: what is computed with goes on over parks") {
-  on_each_topology([](expectations& expect, unsigned) {
-    constexpr int tasks = 8;
-    const int rounds = static_cast<int>(csp_test::scaled(200));
-    csp::wait_group all(tasks);
-    for (int t = 1; t <= tasks; ++t) {
-      csp::go([&, t] {
-        // In registers, as far as the compiler has its way.
-        double narrow = 0;
-        long double wide = 0;
-        float single = 0;
-        for (int i = 0; i < rounds; ++i) {
-          narrow += t;
-          wide += 2 * t;
-          single += 3.0F;
-          csp::yield();
-        }
-        expect(narrow == double{1} * t * rounds, "a double");
-        expect(wide == static_cast<long double>(2) * t * rounds, "a long double");
-        expect(single == 3.0F * static_cast<float>(rounds), "a float");
-        all.done();
-      });
-    }
-    all.wait();
-  });
-}
-
 // Boost.Context, which jumps elsewhere, leaves the environment to the thread.
 #if defined(__x86_64__)
 namespace {
