@@ -46,7 +46,7 @@ class CSP_API channel_base {
     bool value_pending = false;    // and the value has yet to move between us
   };
 
-  explicit channel_base(std::size_t capacity) : capacity_(capacity) {}
+  explicit channel_base(std::size_t capacity) : capacity_(checked(capacity)) {}
   channel_base(const channel_base&) = delete;
   channel_base& operator=(const channel_base&) = delete;
 
@@ -59,23 +59,19 @@ class CSP_API channel_base {
   /// Closes; false when it was closed before. Everybody who waits is woken.
   bool close() noexcept;
 
-  [[nodiscard]] bool is_closed() const noexcept { return closed_.get(); }
+  [[nodiscard]] bool is_closed() const noexcept { return closed_.get() != 0; }
   [[nodiscard]] std::size_t size() const noexcept { return count_.get(); }
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
 
-  /// A glance without the lock: would an attempt get anywhere? Without branches: which of a select's channels are ready
-  /// cannot be foretold.
+  /// A glance without the lock: would an attempt get anywhere? All in one word, without branches: which of a select's
+  /// channels are ready cannot be foretold.
   [[nodiscard]] CSP_ALWAYS_INLINE bool may_send() const noexcept {
-    const bool has_room = count_.get() < capacity_;
-    const bool is_awaited = !receivers.empty();
-    const bool closed = closed_.get();
-    return ((has_room ? 1U : 0U) | (is_awaited ? 1U : 0U) | (closed ? 1U : 0U)) != 0;
+    const std::uintptr_t room = count_.get() < capacity_ ? 1 : 0;
+    return (reinterpret_cast<std::uintptr_t>(receivers.first_place()) | room | closed_.get()) != 0;
   }
   [[nodiscard]] CSP_ALWAYS_INLINE bool may_receive() const noexcept {
-    const bool has_values = count_.get() != 0;
-    const bool is_awaited = !senders.empty();
-    const bool closed = closed_.get();
-    return ((has_values ? 1U : 0U) | (is_awaited ? 1U : 0U) | (closed ? 1U : 0U)) != 0;
+    const std::uintptr_t values = count_.get();
+    return (reinterpret_cast<std::uintptr_t>(senders.first_place()) | values | closed_.get()) != 0;
   }
 
   void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
@@ -86,7 +82,27 @@ class CSP_API channel_base {
     }
   }
 
-  spinlock lock{lock_rank::channel};
+  /// More values than this no channel holds: two indices of the ring can be added in their type.
+  static constexpr std::size_t most_values = std::size_t{1} << 31;
+
+ private:
+  // What an operation does not need unless the channel has a buffer.
+  atomic<std::uint32_t> references_{1};
+
+ protected:
+  std::uint32_t first_ = 0;  // ring index of the oldest; guarded by lock
+
+ public:
+  // From here on what every operation reads, close together: where thousands of channels take turns they leave the
+  // caches, and each line more is waited for. So the flag lies in the lock's padding, and counts are short.
+  [[no_unique_address]] spinlock lock{lock_rank::channel};
+
+ protected:
+  relaxed<std::uint8_t> closed_;  // 1 after close(); written under lock
+  relaxed<std::uint32_t> count_;  // values in the buffer; written under lock
+  const std::uint32_t capacity_;
+
+ public:
   wait_queue receivers;  // guarded by lock
   wait_queue senders;    // guarded by lock
 
@@ -103,12 +119,9 @@ class CSP_API channel_base {
     return status_of(wait_exclusive(request), request);
   }
 
-  relaxed<bool> closed_;        // written under lock
-  relaxed<std::size_t> count_;  // values in the buffer; written under lock
-  std::size_t first_ = 0;       // ring index of the oldest; guarded by lock
-  const std::size_t capacity_;
-
  private:
+  /// \throws std::length_error
+  [[nodiscard]] static std::uint32_t checked(std::size_t capacity);
   op_status wait_in_until(queue_wait& request, nanos deadline);
 
   static constexpr op_status status_of(wake_reason reason, const queue_wait& ended) noexcept {
@@ -117,8 +130,6 @@ class CSP_API channel_base {
            : ended.node->closed              ? op_status::closed
                                              : op_status::ok;
   }
-
-  atomic<std::size_t> references_{1};
 };
 
 template <class T>
@@ -209,16 +220,16 @@ class channel : public channel_base {
 
  private:
   CSP_ALWAYS_INLINE attempt try_send_locked(T& value, handoff& result) noexcept {
-    if (closed_.get()) [[unlikely]] {
+    if (is_closed()) [[unlikely]] {
       return attempt::closed;
     }
     if (wait_node* const receiver = receivers.pop_winner()) {
       result = {receiver, true};
       return attempt::done;
     }
-    const std::size_t count = count_.get();
+    const std::uint32_t count = count_.get();
     if (count < capacity_) {
-      std::size_t at = first_ + count;
+      std::uint32_t at = first_ + count;
       at = at < capacity_ ? at : at - capacity_;
       ::new (static_cast<void*>(ring_ + at)) T(std::move(value));
       count_.set(count + 1);
@@ -232,8 +243,8 @@ class channel : public channel_base {
       out.emplace(take_oldest());
       // The first waiting sender's value takes the free place; its turn is before everybody who comes now.
       if (wait_node* const sender = senders.pop_winner()) {
-        const std::size_t count = count_.get();
-        std::size_t at = first_ + count;
+        const std::uint32_t count = count_.get();
+        std::uint32_t at = first_ + count;
         at = at < capacity_ ? at : at - capacity_;
         ::new (static_cast<void*>(ring_ + at)) T(std::move(*static_cast<T*>(sender->slot)));
         count_.set(count + 1);
@@ -245,7 +256,7 @@ class channel : public channel_base {
       result = {sender, true};
       return attempt::done;
     }
-    return closed_.get() ? attempt::closed : attempt::must_wait;
+    return is_closed() ? attempt::closed : attempt::must_wait;
   }
 
   CSP_ALWAYS_INLINE op_status finish_send(T& value, attempt outcome, const handoff& result) noexcept {

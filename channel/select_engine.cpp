@@ -15,10 +15,7 @@ constexpr std::size_t few_arms = 16;
   return arm.way == select_arm::direction::send ? arm.target->senders : arm.target->receivers;
 }
 
-[[nodiscard]] std::uint32_t random_below(std::uint32_t bound) noexcept {
-  if (bound == 1) {
-    return 0;
-  }
+[[nodiscard]] CSP_ALWAYS_INLINE std::uint32_t random_below(std::uint32_t bound) noexcept {
   if (processor* const here = this_processor()) {
     return here->random.below(bound);
   }
@@ -49,13 +46,11 @@ constexpr std::size_t few_arms = 16;
     return choose_of_many(arms);
   }
   std::uint64_t ready = 0;
-  std::uint32_t count = 0;
   for (std::size_t i = 0; i < arms.size(); ++i) {
     const bool is_ready = arms[i].looks_ready();
     ready |= std::uint64_t{is_ready} << i;
-    count += is_ready ? 1U : 0U;
   }
-  return ready != 0 ? choose_bit(ready, count) : -1;
+  return ready != 0 ? choose_bit(ready) : -1;
 }
 
 [[nodiscard]] CSP_ALWAYS_INLINE channel_base::attempt attempt_locked(channel_base& target, void* value,
@@ -163,14 +158,25 @@ void unlink_losers(std::span<select_arm> arms, int winner) noexcept {
 
 }  // namespace
 
-int choose_of_several(std::uint64_t ready, std::uint32_t count) noexcept {
-  // All rounds are made, the last ones for nothing: when to stop early could not be foretold.
-  const std::uint32_t skip = random_below(count);
-  for (std::uint32_t i = 1; i < count; ++i) {
-    const std::uint64_t fewer = ready & (ready - 1);
-    ready = i <= skip ? fewer : ready;
+int choose_of_several(std::uint64_t ready) noexcept {
+  if (ready > 0xff) {
+    std::uint64_t rest = ready;
+    std::uint32_t skip = random_below(static_cast<std::uint32_t>(std::popcount(ready)));
+    while (skip-- != 0) {
+      rest &= rest - 1;
+    }
+    return std::countr_zero(rest);
   }
-  return std::countr_zero(ready);
+  // Up to eight, without a branch, which could not be foretold: each bit becomes a byte, bytes are added up and
+  // compared all at once (Vigna, "Broadword Implementation of Rank/Select Queries", 2008).
+  constexpr std::uint64_t ones = 0x0101010101010101;
+  constexpr std::uint64_t tops = 0x8080808080808080;
+  constexpr std::uint64_t diagonal = 0x8040201008040201;
+  const std::uint64_t bits = (ready * ones) & diagonal;
+  const std::uint64_t ranks = (((bits + (tops - ones)) & tops) >> 7) * ones;  // in byte i: the bits up to the ith
+  const std::uint64_t skip = random_below(static_cast<std::uint32_t>(ranks >> 56));
+  const std::uint64_t passed = (((skip * ones) | tops) - ranks) & tops;  // in the bytes before the one chosen
+  return static_cast<int>(((passed >> 7) * ones) >> 56);
 }
 
 select_attempt attempt_ready(channel_base& target, void* value, select_operation::direction way,

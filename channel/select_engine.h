@@ -73,10 +73,11 @@ enum class select_attempt { lost, done, closed };
 [[nodiscard]] CSP_API select_attempt attempt_ready(channel_base& target, void* value, select_operation::direction way,
                                                    bool may_wait) noexcept;
 
-/// Of several bits that are set, one with equal chances; `count` of them are.
-[[nodiscard]] CSP_API int choose_of_several(std::uint64_t ready, std::uint32_t count) noexcept;
-[[nodiscard]] CSP_ALWAYS_INLINE int choose_bit(std::uint64_t ready, std::uint32_t count) noexcept {
-  return count == 1 ? std::countr_zero(ready) : choose_of_several(ready, count);
+/// Of several bits that are set, one with equal chances.
+[[nodiscard]] CSP_API int choose_of_several(std::uint64_t ready) noexcept;
+/// The same of one or several.
+[[nodiscard]] CSP_ALWAYS_INLINE int choose_bit(std::uint64_t ready) noexcept {
+  return (ready & (ready - 1)) == 0 ? std::countr_zero(ready) : choose_of_several(ready);
 }
 
 /// As many as a word has bits: so many operations try_operations() can look at.
@@ -98,12 +99,10 @@ CSP_ALWAYS_INLINE int try_operations(const operation_set<Ways...>& operations, b
   cancellation_point();
   for (;;) {
     std::uint64_t ready = 0;
-    std::uint32_t count = 0;
     std::size_t at = 0;
     [[maybe_unused]] const auto look = [&](select_operation::direction way) {
       const bool is_ready = select_operation{operations.targets[at], nullptr, way}.looks_ready();
       ready |= std::uint64_t{is_ready} << at;
-      count += is_ready ? 1U : 0U;
       ++at;
     };
     (look(Ways), ...);
@@ -111,7 +110,7 @@ CSP_ALWAYS_INLINE int try_operations(const operation_set<Ways...>& operations, b
       return select_must_wait;
     }
     // Taken from arrays: no branch could foretell which one it is.
-    const int chosen = choose_bit(ready, count);
+    const int chosen = choose_bit(ready);
     const auto index = static_cast<std::size_t>(chosen);
     const select_attempt outcome =
         attempt_ready(*operations.targets[index], operations.values[index], operations.ways[index], may_wait);

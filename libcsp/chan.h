@@ -28,7 +28,7 @@ class chan : public detail::channel_handle<chan<T>>,
              public detail::receive_end<chan<T>, T> {
  public:
   /// A new channel that buffers up to `capacity` values; 0: unbuffered, each send meets a receive.
-  /// \throws std::bad_alloc
+  /// \throws std::bad_alloc; std::length_error for more than 2^31
   explicit chan(std::size_t capacity = 0) : pointer_(new payload_channel(capacity)) {}
   /// A nil channel.
   explicit chan(nil_t) noexcept {}

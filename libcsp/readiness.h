@@ -28,7 +28,6 @@ struct readiness_arm : arm_base {
 
   static constexpr bool unsure = true;
   [[nodiscard]] bool confirm() noexcept { return watch.confirm(); }
-  void keep() noexcept {}
   void renew() {
     watch.prepare();
     value.reset();

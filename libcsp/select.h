@@ -40,34 +40,45 @@ struct arm_base {
   /// How it moves a value through its channel; none: it has no channel.
   static constexpr auto way = select_operation::direction::none;
   [[nodiscard]] static constexpr select_operation operation() noexcept { return {}; }
+  /// What a select_list holds as long as the arm, for that not to outlive its channel.
+  struct nothing {};
+  [[nodiscard]] static constexpr nothing keep() noexcept { return {}; }
 
   /// An arm that says `unsure` is asked `confirm()` when it was done: false sends the select back to its beginning.
   static constexpr bool unsure = false;
 };
 
-/// The channel of an arm. A handle that outlives the arm is not counted, for that would cost two atomic operations an
-/// arm; the arm of a temporary handle owns it, and so does one that is kept in a select_list.
+/// The channel of an arm whose handle outlives it: not counted, for that would cost two atomic operations an arm.
 template <class Payload>
-class arm_target {
+class borrowed_target {
  public:
   using pointer = channel_pointer<channel<Payload>>;
 
-  arm_target(const pointer& handle, bool outlives) noexcept : channel_(handle.get()) {
-    if (!outlives) {
-      owner_ = handle;
-    }
-  }
-
+  explicit borrowed_target(const pointer& handle) noexcept : channel_(handle.get()) {}
   [[nodiscard]] channel<Payload>* get() const noexcept { return channel_; }
-  void keep() noexcept {
-    if (channel_ != nullptr && !owner_) {
+  /// A counted pointer to the same.
+  [[nodiscard]] pointer keep() const noexcept {
+    if (channel_ != nullptr) {
       channel_->retain();
-      owner_ = pointer(channel_);
     }
+    return pointer(channel_);
   }
 
  private:
   channel<Payload>* channel_;
+};
+
+/// The channel of an arm that was made from a temporary handle.
+template <class Payload>
+class owned_target {
+ public:
+  using pointer = channel_pointer<channel<Payload>>;
+
+  explicit owned_target(pointer handle) noexcept : owner_(std::move(handle)) {}
+  [[nodiscard]] channel<Payload>* get() const noexcept { return owner_.get(); }
+  [[nodiscard]] pointer keep() const noexcept { return owner_; }
+
+ private:
   pointer owner_;
 };
 
@@ -107,14 +118,20 @@ concept sending_handle = handle_traits<std::remove_cvref_t<Handle>>::sends;
 template <class Handle>
 concept signalling_handle = sending_handle<Handle> && std::is_void_v<value_of<Handle>>;
 
-template <class T, class Handler>
-struct receive_arm : arm_base {
-  using payload = typename payload_of<T>::type;
-  arm_target<payload> target;
-  Handler handler;
-  std::optional<payload> value;
+/// By whether the handle is an lvalue.
+template <class Handle>
+using target_of = std::conditional_t<std::is_lvalue_reference_v<Handle>, borrowed_target<payload_in<Handle>>,
+                                     owned_target<payload_in<Handle>>>;
 
-  void keep() noexcept { target.keep(); }
+template <class T, class Target, class Handler>
+struct receive_arm : arm_base {
+  Target target;
+  Handler handler;
+  std::optional<typename payload_of<T>::type> value;
+
+  // Not an aggregate: that would be filled with zeros first.
+  receive_arm(Target channel, Handler what) : target(std::move(channel)), handler(std::move(what)) {}
+  [[nodiscard]] auto keep() const noexcept { return target.keep(); }
   void renew() noexcept { value.reset(); }
   static constexpr auto way = select_operation::direction::receive;
   [[nodiscard]] CSP_ALWAYS_INLINE select_operation operation() noexcept { return {target.get(), &value, way}; }
@@ -128,14 +145,16 @@ struct receive_arm : arm_base {
 };
 
 /// `Held` is the payload itself (a copy was made) or a reference to the caller's rvalue.
-template <class T, class Held, class Handler>
+template <class Target, class Held, class Handler>
 struct send_arm : arm_base {
-  using payload = typename payload_of<T>::type;
-  arm_target<payload> target;
+  Target target;
   Held held;
   Handler handler;
 
-  void keep() noexcept { target.keep(); }
+  template <class Value>
+  send_arm(Target channel, Value&& value, Handler what)
+      : target(std::move(channel)), held(std::forward<Value>(value)), handler(std::move(what)) {}
+  [[nodiscard]] auto keep() const noexcept { return target.keep(); }
   static constexpr auto way = select_operation::direction::send;
   [[nodiscard]] CSP_ALWAYS_INLINE select_operation operation() noexcept {
     return {target.get(), std::addressof(held), way};
@@ -152,14 +171,12 @@ template <class Handler>
 struct timeout_arm : arm_base {
   select_limit limit;
   Handler handler;
-  void keep() noexcept {}
   void finish(bool) { handler(); }
 };
 
 template <class Handler>
 struct otherwise_arm : arm_base {
   Handler handler;
-  void keep() noexcept {}
   void finish(bool) { handler(); }
 };
 
@@ -244,8 +261,8 @@ CSP_ALWAYS_INLINE int wait_at_arms(const select_plan& plan, bool& closed, Arms&.
 /// lvalue must outlive the arm, unless the arm goes into a select_list.
 template <detail::receiving_handle Handle, class Handler = detail::no_handler>
 [[nodiscard]] auto on_recv(Handle&& source, Handler handler = {}) {
-  return detail::receive_arm<detail::value_of<Handle>, Handler>{
-      {}, {source.pointer(), std::is_lvalue_reference_v<Handle>}, std::move(handler), {}};
+  using target = detail::target_of<Handle>;
+  return detail::receive_arm<detail::value_of<Handle>, target, Handler>(target(source.pointer()), std::move(handler));
 }
 
 /// An arm that sends to `target` (a chan or sender; a nil one is never ready). An lvalue is copied into the arm at
@@ -254,22 +271,23 @@ template <detail::receiving_handle Handle, class Handler = detail::no_handler>
 template <detail::sending_handle Handle, class Handler = detail::no_handler>
 requires(!detail::signalling_handle<Handle>)
     [[nodiscard]] auto on_send(Handle&& target, detail::payload_in<Handle>&& value, Handler handler = {}) {
-  using type = detail::value_of<Handle>;
-  return detail::send_arm<type, type&, Handler>{
-      {}, {target.pointer(), std::is_lvalue_reference_v<Handle>}, value, std::move(handler)};
+  using channel = detail::target_of<Handle>;
+  return detail::send_arm<channel, detail::value_of<Handle>&, Handler>(channel(target.pointer()), value,
+                                                                       std::move(handler));
 }
 template <detail::sending_handle Handle, class Handler = detail::no_handler>
 requires(!detail::signalling_handle<Handle>)
     [[nodiscard]] auto on_send(Handle&& target, const detail::payload_in<Handle>& value, Handler handler = {}) {
-  using type = detail::value_of<Handle>;
-  return detail::send_arm<type, type, Handler>{
-      {}, {target.pointer(), std::is_lvalue_reference_v<Handle>}, type(value), std::move(handler)};
+  using channel = detail::target_of<Handle>;
+  return detail::send_arm<channel, detail::value_of<Handle>, Handler>(channel(target.pointer()), value,
+                                                                      std::move(handler));
 }
 /// The same for a channel of void.
 template <detail::signalling_handle Handle, class Handler = detail::no_handler>
 [[nodiscard]] auto on_send(Handle&& target, Handler handler = {}) {
-  return detail::send_arm<void, detail::signal_value, Handler>{
-      {}, {target.pointer(), std::is_lvalue_reference_v<Handle>}, {}, std::move(handler)};
+  using channel = detail::target_of<Handle>;
+  return detail::send_arm<channel, detail::signal_value, Handler>(channel(target.pointer()), detail::signal_value{},
+                                                                  std::move(handler));
 }
 
 /// An arm that is chosen when no other was until `deadline` (steady clock), or for the length of `limit`.
@@ -368,13 +386,14 @@ class select_list {
   };
   template <class Arm>
   struct held_arm final : any_arm {
-    explicit held_arm(Arm arm) : held(std::move(arm)) { held.keep(); }
+    explicit held_arm(Arm arm) : held(std::move(arm)), kept(held.keep()) {}
     detail::select_operation prepare(detail::select_plan& plan, int index) override {
       plan.add(held, index);
       return detail::operation_of(held);
     }
     bool finish(bool closed) override { return detail::finish_arm(held, closed); }
     Arm held;
+    [[no_unique_address]] decltype(std::declval<Arm&>().keep()) kept;
   };
 
   std::vector<std::unique_ptr<any_arm>> arms_;

@@ -52,9 +52,10 @@ class cell_arena {
     slab* next = nullptr;
     atomic<std::uint32_t> carved{0};
 
-    static constexpr std::uint32_t capacity = (slab_size - 2 * cache_line) / cell_size;
+    static constexpr std::uint32_t capacity = (slab_size - cache_line) / sizeof(task);
     [[nodiscard]] task* cell(std::uint32_t index) noexcept {
-      return reinterpret_cast<task*>(reinterpret_cast<std::byte*>(this) + cache_line + std::size_t{index} * cell_size);
+      return reinterpret_cast<task*>(reinterpret_cast<std::byte*>(this) + cache_line +
+                                     std::size_t{index} * sizeof(task));
     }
   };
 

@@ -54,21 +54,22 @@ CSP_API void commit_exclusive(processor& here, task* left, void* argument) noexc
 /// The same for a queue_wait, the argument, that has something to do before the unlock.
 CSP_API void commit_releasing(processor& here, task* left, void* argument) noexcept;
 
-/// The same wait in a plain thread.
-[[nodiscard]] CSP_API CSP_NOINLINE wake_reason wait_as_thread(queue_wait& request);
+/// The wait of a plain thread, whose node it returns. The parts of the request one by one: so they come in registers,
+/// and a task's frame has no room for the request.
+[[nodiscard]] CSP_API CSP_NOINLINE wait_node& wait_as_thread(wait_queue& queue, spinlock& lock, void* slot,
+                                                             bool at_front, release_function before_unlock,
+                                                             void* argument);
 
 /// The wait without a deadline. Waits until a rival takes the node: first_case; or until the task is cancelled:
 /// wake_reason::canceled, the node is out of the queue. From a task or a plain thread.
-///
-/// The rare ways take copies: so the compiler need not write the request to memory in the common one.
 [[nodiscard]] CSP_ALWAYS_INLINE wake_reason wait_exclusive(queue_wait& request) {
   processor* const here = this_processor();
   task* const self = waiting_task(here);
   if (self == nullptr) [[unlikely]] {
-    queue_wait in_thread = request;
-    const wake_reason reason = wait_as_thread(in_thread);
-    request.node = in_thread.node;
-    return reason;
+    wait_node& node = wait_as_thread(request.queue, request.lock, request.slot, request.at_front, request.before_unlock,
+                                     request.argument);
+    request.node = &node;
+    return node.owner->outcome();
   }
   const bool cancellable = request.cancellable && may_cancel(*here, *self);
   wait_node& node = self->prepare_own(request.slot, 0);
@@ -79,7 +80,7 @@ CSP_API void commit_releasing(processor& here, task* left, void* argument) noexc
   if (request.before_unlock == nullptr) {
     here->park(commit_exclusive, reinterpret_cast<void*>(std::uintptr_t{cancellable}));
   } else {
-    queue_wait releasing = request;
+    queue_wait releasing = request;  // a copy: so the compiler need not write the request to memory in the common way
     releasing.cancellable = cancellable;
     here->park(commit_releasing, &releasing);
   }

@@ -6,29 +6,29 @@
 
 // csp_adopt_control_word: MXCSR gets the rounding mode (bits 10 and 11 of the word, 13 and 14 there) and the exception
 // masks (bits 0 to 5, 7 to 12 there); its other bits stay (AMD64 Architecture Programmer's Manual, volume 1, 4.2.2 and
-// 6.2.3). The 8 bytes below the stack pointer are room: rdi's frame is another stack's.
+// 6.2.3). The 8 bytes below the stack pointer are room: rax's frame is another stack's.
 //
-// csp_enter_stack: where a new stack begins. A jump brings what it left in rax and the argument in rsi; they go on as
-// the two words of a csp_transfer. For unwinders the frame is the outermost one.
+// csp_enter_stack: where a new stack begins. A jump brings the message in four registers; it goes on in memory, as the
+// ABI wants an argument of that size. For unwinders the frame is the outermost one.
 asm(R"(
 .text
 .globl csp_adopt_control_word
 .type csp_adopt_control_word, @function
 csp_adopt_control_word:
   .cfi_startproc
-  fldcw (%rdi)
+  fldcw (%rax)
   stmxcsr -8(%rsp)
-  movl -8(%rsp), %eax
-  andl $0xffff807f, %eax
-  movzwl (%rdi), %ecx
-  movl %ecx, %edx
-  andl $0x0c00, %edx
-  shll $3, %edx
-  orl %edx, %eax
-  andl $0x3f, %ecx
-  shll $7, %ecx
-  orl %ecx, %eax
-  movl %eax, -8(%rsp)
+  movl -8(%rsp), %r8d
+  andl $0xffff807f, %r8d
+  movzwl (%rax), %r9d
+  movl %r9d, %r10d
+  andl $0x0c00, %r10d
+  shll $3, %r10d
+  orl %r10d, %r8d
+  andl $0x3f, %r9d
+  shll $7, %r9d
+  orl %r9d, %r8d
+  movl %r8d, -8(%rsp)
   ldmxcsr -8(%rsp)
   ret
   .cfi_endproc
@@ -45,8 +45,11 @@ csp_enter_stack:
     "endbr64\n"
 #endif
     R"(
-  movq %rax, %rdi
-  call *(%rsp)
+  pushq %rcx
+  pushq %rdx
+  pushq %rsi
+  pushq %rdi
+  call *32(%rsp)
   ud2
   .cfi_endproc
 .size csp_enter_stack, . - csp_enter_stack
@@ -56,14 +59,14 @@ extern "C" void csp_enter_stack();
 
 namespace csp::inline v0::detail {
 
-void* make_stack_entry(void* top, std::size_t, void (*entry)(csp_transfer), std::uint16_t control) noexcept {
+void* make_first_frame(void* top, std::size_t, stack_entry entry, std::uint16_t control) noexcept {
   constexpr std::uintptr_t alignment = 16;  // of the stack pointer at a call (System V ABI, 3.2.2)
   // As a left stack looks (jump.h); above it, where the stack pointer will be, what csp_enter_stack calls.
   struct first_frame {
     std::uint64_t control;
     std::uint64_t frame_pointer;
     void (*go_on)();
-    void (*entry)(csp_transfer);
+    stack_entry entry;
     std::uint64_t unused;
   };
   static_assert((sizeof(first_frame) - offsetof(first_frame, entry)) % alignment == 0);
@@ -96,7 +99,7 @@ csp_switch_stack:
 
 namespace csp::inline v0::detail {
 
-void* make_stack_entry(void* top, std::size_t size, void (*entry)(csp_transfer), std::uint16_t) noexcept {
+void* make_first_frame(void* top, std::size_t size, stack_entry entry, std::uint16_t) noexcept {
   // Both take the same two words. By way of the type that stands for any function, or gcc warns.
   using any_function = void (*)();
   using boost_entry = void (*)(boost::context::detail::transfer_t);

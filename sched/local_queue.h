@@ -58,6 +58,31 @@ class local_queue {
     return fits;
   }
 
+  /// The oldest of the FIFO, if there is one and nothing in `next`: then the owner stays inside, where no thief comes,
+  /// and must end the turn. Else null. Owner only.
+  [[nodiscard]] CSP_ALWAYS_INLINE T* begin_turn() noexcept {
+    if (next_.get() != nullptr) {
+      return nullptr;
+    }
+    enter();
+    T* const item = pop_fifo();
+    if (item == nullptr) {
+      leave();
+    }
+    return item;
+  }
+
+  /// Appends an item, for which there is room since that one left. Owner only.
+  CSP_ALWAYS_INLINE void end_turn(T* item) noexcept {
+    const std::uint32_t count = count_.get();
+    items_[(first_.get() + count) % capacity].set(item);
+    count_.set(count + 1);
+    leave();
+  }
+
+  /// The same without an item to append.
+  CSP_ALWAYS_INLINE void end_turn() noexcept { leave(); }
+
   /// Puts an item into the FIFO before all that were pushed, and after those that were inserted before it; false when
   /// it is full. Owner only.
   [[nodiscard]] bool insert(T* item) noexcept {

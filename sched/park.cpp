@@ -79,30 +79,30 @@ void commit_releasing(processor& here, task* left, void* argument) noexcept {
   }
 }
 
-wake_reason wait_as_thread(queue_wait& request) {
+wait_node& wait_as_thread(wait_queue& queue, spinlock& lock, void* slot, bool at_front, release_function before_unlock,
+                          void* argument) {
   refuse_in_forked_child(nullptr);
   thread_block* block = nullptr;
   try {
     block = &this_thread_block();
   } catch (...) {
-    request.lock.unlock();
+    lock.unlock();
     throw;
   }
   thread_block& self = *block;
-  wait_node& node = self.prepare_own(request.slot, 0);
-  request.node = &node;
-  request.at_front ? request.queue.push_front(node) : request.queue.push(node);
-  self.prepare_exclusive(request.queue, request.lock);
+  wait_node& node = self.prepare_own(slot, 0);
+  at_front ? queue.push_front(node) : queue.push(node);
+  self.prepare_exclusive(queue, lock);
   static_cast<void>(self.publish_exclusive(false));
-  waiter* const other = request.before_unlock != nullptr ? request.before_unlock(request.argument) : nullptr;
-  request.lock.unlock();
+  waiter* const other = before_unlock != nullptr ? before_unlock(argument) : nullptr;
+  lock.unlock();
   if (other != nullptr) {
     make_ready(*other);
   }
   while (!self.parker.park_until(never)) {
   }
   self.leave_exclusive();
-  return self.outcome();
+  return node;
 }
 
 // --- many queues, deadline

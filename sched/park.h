@@ -16,14 +16,15 @@
 
 namespace csp::inline v0::detail {
 
-/// True when a cancellation point of the calling task must throw: it was asked to end, is not shielded and does not
-/// unwind. False in a plain thread.
+/// True when a cancellation point of the task that runs here must throw: it was asked to end, is not shielded and does
+/// not unwind. False in a plain thread.
+[[nodiscard]] CSP_ALWAYS_INLINE bool must_cancel(const processor& here, const task& self) noexcept {
+  return self.cancel_requested() && may_cancel(here, self);
+}
+/// The same for whoever calls.
 [[nodiscard]] CSP_ALWAYS_INLINE bool must_cancel(const processor* here) noexcept {
-  if (here == nullptr) {
-    return false;
-  }
-  const task* const self = here->current();
-  return self != nullptr && self->cancel_requested() && may_cancel(*here, *self);
+  const task* const self = here != nullptr ? here->current() : nullptr;
+  return self != nullptr && must_cancel(*here, *self);
 }
 
 /// The check that every cancellation point makes first.
@@ -54,12 +55,15 @@ CSP_API void sleep_until(nanos deadline);
 /// Lets other tasks run; in a plain thread, other threads. Throws canceled.
 CSP_ALWAYS_INLINE void yield() {
   processor* const here = this_processor();
-  if (here == nullptr || here->current() == nullptr) [[unlikely]] {
+  task* const self = here != nullptr ? here->current() : nullptr;
+  if (self == nullptr) [[unlikely]] {
     yield_thread();
     return;
   }
-  cancellation_point(here);
-  here->yield();
+  if (must_cancel(*here, *self)) [[unlikely]] {
+    throw canceled();
+  }
+  here->yield(*self);
 }
 
 /// Now, by the clock of the calling task's scheduler; the steady clock in a plain thread.

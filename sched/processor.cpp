@@ -129,7 +129,7 @@ bool processor::poll_now_and_then() noexcept {
 }
 
 void processor::do_chores() noexcept {
-  refuse_in_forked_child(left_.get());
+  refuse_in_forked_child(last_left_.get());
   // With timers that are soon due, or file descriptors watched, the clock is read more often.
   bool soon = poll_now_and_then() || poller_in_use() != nullptr;
   if (timers.earliest() != never) {

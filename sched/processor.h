@@ -105,7 +105,7 @@ class CSP_API processor {
   /// Defined in switch_task.h, for the few functions that park.
   void park(commit_function commit, void* argument) noexcept;
   /// Lets others run first. Returns at once when there is nobody.
-  void yield() noexcept;
+  void yield(task& self) noexcept;
   /// Lets the task run first that was made ready last, and those in line if they are fewer than `places`: for a running
   /// task that is about to wait in so many places, and may find some of them ready afterwards. False, and nothing has
   /// happened, when none was made ready, or when it did not help lately.
@@ -115,8 +115,8 @@ class CSP_API processor {
   void refuse_steps() noexcept { refused_steps_.set(steps_refused); }
   /// The task to run after the running one, from the own queue; null: the root must decide.
   [[nodiscard]] task* take_next() noexcept;
-  /// Whose stack was left last; for a simulator, after a step.
-  [[nodiscard]] const task* last_left() const noexcept { return left_.get(); }
+  /// Who has left its stack to the root last; for a simulator, after a step.
+  [[nodiscard]] const task* last_left() const noexcept { return last_left_.get(); }
   /// Forgets the tasks in line here, also in the scheduler's shared lists, and the timers: nobody will run them any
   /// more. For a simulator; on this processor's thread, outside tasks.
   void give_up_tasks() noexcept;
@@ -228,6 +228,15 @@ class CSP_API processor {
   friend struct switcher;
 
   static void commit_yielded(processor& here, task* left, void* argument) noexcept;
+  /// After begin_turn() of the local queue: ends the turn with the task that was left.
+  CSP_API static void commit_turn(processor& here, task* left, void* argument) noexcept;
+  /// The commonest way of a yield, decided by one look: the local queue is all that is in line here, and it takes turns
+  /// with the task. False, and nothing has happened, in any other case.
+  [[nodiscard]] bool take_turn(task& self) noexcept;
+  /// True while what goes to the end of the local queue goes behind all that is in line, and is not wanted by thieves.
+  [[nodiscard]] CSP_ALWAYS_INLINE bool local_is_last() const noexcept {
+    return overflow_.size() == 0 && ring_.size() == 0 && !is_open_to_thieves();
+  }
   CSP_API static void commit_aside(processor& here, task* left, void* argument) noexcept;
   static void commit_moved(processor& here, task* left, void* argument) noexcept;
   [[nodiscard]] task* choose() noexcept;
@@ -278,13 +287,11 @@ class CSP_API processor {
   relaxed<std::uint64_t> shared_operations_;
   relaxed<std::uint32_t> refused_steps_;  // so many calls of step_aside() to come
   relaxed<std::uint32_t> signature_;
-  relaxed<task*> left_;  // whose stack the present switch leaves; null: the root's
-  relaxed<commit_function> commit_;
-  relaxed<void*> commit_argument_;
   exception_globals* exceptions_ = nullptr;  // of the driving thread
   int* errno_ = nullptr;                     // of the driving thread
   local_queue<task> local_;
 
+  relaxed<task*> last_left_;
   context root_;
   sanitizer::fiber committer_;  // as whom commits run
   const relaxed<std::uint32_t>* coarse_time_ = nullptr;

@@ -18,12 +18,15 @@ constexpr std::uint32_t refills_a_fresh_one = 8;
 /// stack for as long as a whole tree of newer ones takes.
 constexpr std::uint32_t chores_an_aged_one = 16;
 
-/// What a task needs first when its turn comes is brought into the caches: its block and the begin of its payload.
+/// What a task needs first when its turn comes is brought into the caches: its block, the begin of its payload, and the
+/// timer that its wait may have armed.
 void bring_block_close(task& item) noexcept {
+  constexpr std::size_t lines = 4;
   const auto* const block = reinterpret_cast<const char*>(&item);
-  for (std::size_t at = 0; at < payload_offset + cache_line; at += cache_line) {
-    __builtin_prefetch(block + at);
+  for (std::size_t line = 0; line < lines; ++line) {
+    __builtin_prefetch(block + line * cache_line);
   }
+  __builtin_prefetch(&item.alarm);
 }
 
 /// And the top of its stack, where the saved registers and the frames of its wait lie.
@@ -36,20 +39,31 @@ void bring_stack_close(const task& item) noexcept {
   }
 }
 
-/// Both, but for a task that has no stack yet: it has just been written.
-void bring_close(task& item) noexcept {
+/// For a task that is now in line for its turn; not for one that has no stack yet, as it has just been written.
+/// `delivered`: between two turns of a task that the poller has made ready, the kernel has run for all the others and
+/// taken the caches. Tasks that only take turns with each other find what they need in the second level, the more the
+/// less is brought in vain: all but what a switch itself needs is left there.
+void bring_close(task& item, bool delivered) noexcept {
   const sanitizer::unseen glance;
-  if (item.context.resume_point.get() != nullptr) {
+  const char* const stack_top = static_cast<const char*>(item.context.resume_point.get());
+  if (stack_top == nullptr) {
+    return;
+  }
+  if (delivered) {
     bring_block_close(item);
     bring_stack_close(item);
+    return;
   }
+  __builtin_prefetch(&item.exceptions);
+  __builtin_prefetch(stack_top);
+  __builtin_prefetch(stack_top + cache_line);
+  __builtin_prefetch(stack_top + 2 * cache_line);
+  __builtin_prefetch(stack_top + 3 * cache_line);
 }
 
 }  // namespace
 
-CSP_ALWAYS_INLINE bool processor::push_local(task& item) noexcept {
-  return overflow_.size() == 0 && ring_.size() == 0 && !is_open_to_thieves() && local_.push(&item);
-}
+CSP_ALWAYS_INLINE bool processor::push_local(task& item) noexcept { return local_is_last() && local_.push(&item); }
 
 void processor::push_back(task& item) noexcept {
   // The order of the three is the order of age: local before ring before overflow. Tasks that have not started and find
@@ -80,13 +94,9 @@ task* processor::refill() noexcept {
   if (taken == 0) {
     taken = fresh_.pop(items, limit);
   }
-  // Between two turns of a task that the poller delivered, the kernel has run for all the others and taken the caches.
-  // Tasks that only take turns with each other find most of what they need in the second level, and faster so.
   const bool delivered = count.switches.get() < delivered_until_.get();
   for (std::uint32_t i = 0; i < taken; ++i) {
-    if (delivered) {
-      bring_close(*items[i]);
-    }
+    bring_close(*items[i], delivered);
     // The FIFO was empty and only the owner appends to it.
     require(i == 0 || local_.push(items[i]), "the local queue is full after it was found empty");
   }
@@ -94,10 +104,11 @@ task* processor::refill() noexcept {
 }
 
 void processor::ready(task& woken) noexcept {
-  // Its turn is often next, and where thousands take turns its stack has left the caches.
+  // Its turn is often next, and where thousands take turns its stack and payload have left the caches.
   const char* const stack_top = static_cast<const char*>(woken.context.resume_point.get());
   __builtin_prefetch(stack_top);
   __builtin_prefetch(stack_top + cache_line);
+  __builtin_prefetch(&woken.exceptions);
   if (current_.get() == nullptr) {
     ready_from_root(woken);
   } else if (is_open_to_thieves()) [[unlikely]] {
@@ -200,6 +211,11 @@ void processor::commit_yielded(processor& here, task* left, void*) noexcept {
   } else if (!here.push_local(*left)) {
     here.push_back(*left);
   }
+}
+
+void processor::commit_turn(processor& here, task* left, void*) noexcept {
+  sanitizer::publish(left);
+  here.local_.end_turn(left);
 }
 
 void processor::push_pinned(task& pinned) noexcept { inbox_.push(&pinned); }

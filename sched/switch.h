@@ -1,9 +1,9 @@
 // The only place that jumps between stacks and swaps what belongs to a task: errno and the C++ exception globals.
 //
 // A switch has two halves. leave() saves the globals of the one that goes, loads those of the one that comes, and
-// jumps. arrive() runs on the other stack, first of all: it stores where the left stack can be resumed and runs its
-// commit. Only then is the left task published, so nobody can resume a stack that is still in use.
-// The processor travels in the jump's argument: the side that arrives may have parked on another thread.
+// jumps, which stores where the left stack can be resumed. arrive() runs on the other stack, first of all: it runs the
+// commit of the left one. Only then is the left task published, so nobody can resume a stack that is still in use.
+// All that arrive() needs travels in the jump's message: the side that arrives may have parked on another thread.
 #pragma once
 
 #include "sched/base/sanitizer.h"
@@ -20,35 +20,36 @@ struct switcher {
                                        bool last) noexcept {
     context& source = from != nullptr ? from->context : here.root_;
     context& target = to != nullptr ? to->context : here.root_;
-    here.left_.set(from);
-    here.commit_.set(commit);
-    here.commit_argument_.set(argument);
     here.current_.set(to);
     here.count.switches.add(1);
+    // Read once: for the compiler, what is stored in between could be where they point from.
+    int* const thread_errno = here.errno_;
+    exception_globals* const thread_exceptions = here.exceptions_;
     if (from != nullptr) {
-      from->saved_errno = *here.errno_;
-      from->exceptions = *here.exceptions_;
+      from->saved_errno = *thread_errno;
+      from->exceptions = *thread_exceptions;
     }
     if (to != nullptr) {
-      *here.errno_ = to->saved_errno;
-      *here.exceptions_ = to->exceptions;
+      *thread_errno = to->saved_errno;
+      *thread_exceptions = to->exceptions;
     } else {
-      *here.exceptions_ = exception_globals{};
+      *thread_exceptions = exception_globals{};
+      here.last_left_.set(from);
     }
     // What the root knows, such as that its thread was started, the tasks that it runs know too; what a task did before
     // it parks, its commit knows.
     sanitizer::publish(from == nullptr ? static_cast<void*>(&here) : static_cast<void*>(&source.fiber));
     sanitizer::before_jump(source.fiber, target.fiber, last);
-    return arrive(jump(target.resume_point.get(), &here), source);
+    const csp_message message{&here, from, argument, reinterpret_cast<void*>(commit)};
+    return arrive(jump(target.resume_point.get(), source.resume_point, message), source);
   }
 
   /// The second half; `self` is the context that has just been resumed or started.
-  CSP_SWITCH_FUNCTION processor& arrive(csp_transfer transfer, context& self) noexcept {
-    processor& here = *static_cast<processor*>(transfer.argument);
-    task* const left = here.left_.get();
+  CSP_SWITCH_FUNCTION processor& arrive(csp_message message, context& self) noexcept {
+    processor& here = *static_cast<processor*>(message.here);
+    task* const left = static_cast<task*>(message.left);
     context& source = left != nullptr ? left->context : here.root_;
     sanitizer::after_jump(source.fiber, self.fiber, left == nullptr);
-    source.resume_point.set(transfer.left);
     if (left != nullptr) {
       // The left stack may be resumed on another thread as soon as the commit has published it.
       sanitizer::become(here.committer_);
@@ -57,7 +58,7 @@ struct switcher {
     {
       // The commit's frames lie where those of `self` will lie, with no edge between the two. Its atomics are seen.
       const sanitizer::unseen frames;
-      here.commit_.get()(here, left, here.commit_argument_.get());
+      reinterpret_cast<commit_function>(message.commit)(here, left, message.argument);
     }
     sanitizer::become(self.fiber);
     sanitizer::observe(&here);

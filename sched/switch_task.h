@@ -80,8 +80,31 @@ CSP_ALWAYS_INLINE bool processor::step_aside(std::size_t places) noexcept {
   return true;
 }
 
-CSP_ALWAYS_INLINE void processor::yield() noexcept {
-  task* const self = running();
+CSP_ALWAYS_INLINE bool processor::take_turn(task& self) noexcept {
+  const std::int32_t budget = budget_.get() - 1;
+  if (budget <= 0 || inbox_.size() != 0 || self.home != nullptr || !local_is_last()) [[unlikely]] {
+    return false;
+  }
+  task* const next = local_.begin_turn();
+  if (next == nullptr) [[unlikely]] {
+    return false;
+  }
+  budget_.set(budget);
+  sanitizer::observe(next);
+  const bool started = next->context.resume_point.get() != nullptr;
+  if (!started) [[unlikely]] {
+    local_.end_turn();
+    bind_stack(*this, *next);
+  }
+  switcher::leave(*this, &self, next, started ? &processor::commit_turn : &processor::commit_yielded, nullptr, false);
+  sanitizer::observe(&self);
+  return true;
+}
+
+CSP_ALWAYS_INLINE void processor::yield(task& self) noexcept {
+  if (take_turn(self)) [[likely]] {
+    return;
+  }
   task* const next = take_next();
   if (next == nullptr && budget_.get() > 0) {
     return;
@@ -89,8 +112,8 @@ CSP_ALWAYS_INLINE void processor::yield() noexcept {
   if (next != nullptr && next->context.resume_point.get() == nullptr) [[unlikely]] {
     bind_stack(*this, *next);
   }
-  switcher::leave(*this, self, next, &processor::commit_yielded, nullptr, false);
-  sanitizer::observe(self);
+  switcher::leave(*this, &self, next, &processor::commit_yielded, nullptr, false);
+  sanitizer::observe(&self);
 }
 
 /// processor::step_aside() of the calling thread's processor; false in a plain thread.

@@ -1,5 +1,5 @@
-// The control block of a task. It sits at the start of a cell (sched/cell_arena.h), followed by the payload: the
-// callable, and for a joinable task the state of the join and the result.
+// A task: its control block and its payload, which is the callable, and for a joinable task the state of the join and
+// the result. It fills a cell (sched/cell_arena.h).
 //
 // Invariants
 // - A block is constructed once, when its cell is carved, and reused for ever: rivals may hold a stale pointer and are
@@ -26,6 +26,7 @@ namespace csp::inline v0::detail {
 class processor;
 class scheduler_core;
 struct stack_block;
+struct task;
 
 /// How the payload of one kind of callable is run and destroyed.
 struct task_operations {
@@ -67,10 +68,16 @@ struct exception_globals {
 };
 static_assert(sizeof(exception_globals) == 2 * sizeof(void*));
 
-// The order of the fields is that of who touches them: the waiter's first cache line and the rest of the second one are
-// all that a waker reaches; a switch takes the third one too, a deadline the fourth. What is rare comes last.
-struct task : waiter {
-  task() noexcept : waiter(kind::task) { alarm.sleeper = this; }
+/// What a cell has room for; a larger callable goes to the heap.
+inline constexpr std::size_t payload_size = 144;
+
+/// A task is a whole cell: block and payload.
+///
+/// A switch, a wait and a wake touch no more of it than the first two cache lines and the begin of the third, where the
+/// exceptions and the first of what the callable has captured lie. Where thousands of tasks take turns they leave the
+/// caches in between, and each line more is waited for. What only spawn, end, deadlines and reports look at comes last.
+struct alignas(cache_line) task : waiter {
+  task() noexcept : waiter(kind::task) { alarm.sleeper = this; }  // NOLINT(*-member-init): the payload stays unmade
 
   relaxed<wait_kind> waits_for;  // written by the task, read by reports
   std::uint8_t stack_class = 0;
@@ -79,27 +86,27 @@ struct task : waiter {
   detail::context context;
   scheduler_core* core = nullptr;
   processor* home = nullptr;  // the only processor that may run it; null: any
-  task* queue_next = nullptr;
   int saved_errno = 0;
   relaxed<std::uint32_t> waiting_since;  // coarse: the scheduler's monitor ticks
+  relaxed<std::uint32_t> generation;     // this and the next are read by anybody
+  atomic<std::uint32_t> cancel_generation{0};
 
   exception_globals exceptions;
-  // Identity and cancellation; read by anybody.
-  relaxed<std::uint32_t> generation;
-  atomic<std::uint32_t> cancel_generation{0};
+  alignas(16) std::array<std::byte, payload_size> payload_bytes;
+
+  std::array<relaxed<std::uint64_t>, 4> name;
+
+  timer alarm;  // of the task's present wait; a cache line of its own
+
   const task_operations* operations = nullptr;
   stack_block* stack = nullptr;
-  relaxed<std::uint64_t> id;
   relaxed<scheduler_core*> listed_core;
-
-  std::uint32_t host = 0;  // in a simulation with a network: the host that it runs on; its spawner's
-  relaxed<unsigned> site_line;
-
-  timer alarm;  // of the task's present wait
-
+  relaxed<std::uint64_t> id;  // read by anybody, as are those that follow
   relaxed<const char*> site_file;
   relaxed<const char*> site_function;
-  std::array<relaxed<std::uint64_t>, 4> name;
+  relaxed<unsigned> site_line;
+  std::uint32_t host = 0;      // in a simulation with a network: the host that it runs on; its spawner's
+  task* queue_next = nullptr;  // in a list of tasks
 
   /// True when somebody asked this task to end.
   [[nodiscard]] CSP_ALWAYS_INLINE bool cancel_requested() const noexcept {
@@ -112,22 +119,14 @@ struct task : waiter {
   /// Copies the name into a buffer of at least 32 bytes, terminated. Any thread.
   void copy_name(char* buffer) const noexcept;
 
-  [[nodiscard]] void* payload() noexcept;
+  [[nodiscard]] void* payload() noexcept { return payload_bytes.data(); }
 };
 
-/// Where the payload lies in a cell, and what it has room for at least; a larger callable goes to the heap.
-inline constexpr std::size_t payload_offset = (sizeof(task) + 15) / 16 * 16;
-inline constexpr std::size_t least_payload = 128;
-
-/// Size of a cell: control block and payload, in whole cache lines.
-inline constexpr std::size_t cell_size = (payload_offset + least_payload + cache_line - 1) / cache_line * cache_line;
-inline constexpr std::size_t payload_size = cell_size - payload_offset;
-static_assert(cell_size == 448 || sizeof(sanitizer::fiber) > 1, "a cell has another size: it costs each task so much");
+static_assert(sizeof(task) == 448 || sizeof(sanitizer::fiber) > 1,
+              "a cell has another size: it costs each task so much");
 
 /// Bytes at the top of its stack that are the user's.
 inline std::size_t private_bytes_of(const task& subject) noexcept { return std::size_t{16} * subject.private_units; }
-
-inline void* task::payload() noexcept { return reinterpret_cast<std::byte*>(this) + payload_offset; }
 
 /// Asks a task to end, if `generation` is still its generation: its next cancellation point throws. The caller then
 /// passes an asymmetric heavy fence and calls interrupt_wait(). Any thread.

@@ -170,9 +170,9 @@ task* run_tasks(processor*& here) noexcept {
 }
 
 // First function on every task stack. It never returns, so the sanitizers must not count its frame.
-[[noreturn]] CSP_FIRST_FRAME void enter_task(csp_transfer transfer) noexcept {
-  auto* here = static_cast<processor*>(transfer.argument);
-  switcher::arrive(transfer, here->current()->context);
+[[noreturn]] CSP_FIRST_FRAME void enter_task(csp_message message) noexcept {
+  auto* here = static_cast<processor*>(message.here);
+  switcher::arrive(message, here->current()->context);
   task* const next = run_tasks(here);
   switcher::leave(*here, here->current(), next, commit_end, nullptr, true);
   fatal("an ended task was resumed");
@@ -195,7 +195,7 @@ CSP_NO_TSAN void bind_stack(processor& here, task& fresh) noexcept {
     std::memset(top, 0, private_bytes_of(fresh));
   }
   fresh.context.resume_point.set(
-      make_stack_entry(top, static_cast<std::size_t>(top - block->usable_bottom()), &enter_task, here.control_word()));
+      make_stack_entry<&enter_task>(top, static_cast<std::size_t>(top - block->usable_bottom()), here.control_word()));
 }
 
 void drop_handle(task& target) noexcept {

@@ -8,7 +8,7 @@ namespace csp::inline v0::detail {
 class wait_queue {
  public:
   [[nodiscard]] bool empty() const noexcept { return head_.get() == nullptr; }
-  /// Where the first node lies, to be prefetched and no more. Any thread.
+  /// Where the first node lies, to be prefetched or compared with null, and no more. Any thread.
   [[nodiscard]] const void* first_place() const noexcept { return head_.get(); }
 
   /// Appends a node that is in no queue. Lock held.

@@ -175,7 +175,7 @@ void simulation::interleave(processor& here) noexcept {
   trace_.note(trace::event::preempted, {here.index(), self.id.get()});
   processor* const home = self.home;
   self.home = &here;
-  here.yield();
+  here.yield(*here.running());
   self.home = home;
 }
 
@@ -249,7 +249,7 @@ void simulation::give_up_tasks() {
   cell_arena::instance().for_each_live([this](task& subject, std::uint32_t) {
     if (subject.listed_core.get() == &core_) {
       subject.listed_core.set(nullptr);
-      sanitizer::keep_reachable(&subject, cell_size);
+      sanitizer::keep_reachable(&subject, sizeof(task));
       if (subject.stack != nullptr) {
         sanitizer::keep_reachable(subject.stack->usable_bottom(), subject.stack->usable_size());
       }

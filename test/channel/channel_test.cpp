@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
 namespace {
@@ -93,6 +94,13 @@ TEST_CASE("ring: the last handle destroys what is left, exactly once, wherever i
     }
     CHECK(census::living == 0);
   }
+}
+
+TEST_CASE("ring: a capacity that its indices cannot count is refused") {
+  constexpr std::size_t most = csp::detail::channel_base::most_values;
+  CHECK_THROWS_AS(csp::chan<char>(most + 1), std::length_error);
+  CHECK_THROWS_AS(csp::chan<char>(std::size_t{0} - 1), std::length_error);
+  CHECK(csp::chan<char>(most).capacity() == most);  // its pages are not touched
 }
 
 TEST_CASE("moves: one from hand to hand, three through the buffer") {

@@ -63,6 +63,49 @@ struct queue_and_thieves {
   }
 };
 
+// The owner takes a turn with the item that is not in line: it is inside from the one's leaving to the other's coming.
+struct turn_and_thief {
+  static constexpr unsigned threads = 2;
+
+  local_queue<item> queue;
+  std::array<item, 2> items;
+
+  void take(item* taken) {
+    model::check(taken->payload.get() == 7, "an old payload");
+    model::check(++taken->taken == 1, "an item is taken twice");
+  }
+
+  void run(unsigned thread) {
+    if (thread != 0) {
+      item* taken[local_queue<item>::capacity + 1];
+      const std::uint32_t count = queue.steal(taken);
+      for (std::uint32_t i = 0; i < count; ++i) {
+        take(taken[i]);
+      }
+      return;
+    }
+    items[0].payload.set(7);
+    model::check(queue.push(&items[0]), "full before its time");
+    if (item* const next = queue.begin_turn()) {
+      take(next);
+      items[1].payload.set(7);
+      queue.end_turn(&items[1]);
+    } else {
+      items[1].payload.set(7);
+      model::check(queue.push(&items[1]), "full before its time");
+    }
+  }
+
+  void finish() {
+    while (item* const left = queue.pop(false)) {
+      take(left);
+    }
+    for (const item& each : items) {
+      model::check(each.taken == 1, "an item is lost");
+    }
+  }
+};
+
 using one_item = queue_and_thieves<1, 1>;
 using two_items = queue_and_thieves<1, 2>;
 using two_thieves = queue_and_thieves<2, 1>;
@@ -73,6 +116,7 @@ TEST_CASE("local_queue: owner and thief are never inside together") {
   CHECK(model::passes<one_item>("local_queue: one item"));
   CHECK(model::passes<two_items>("local_queue: two items"));
   CHECK(model::passes<two_thieves>("local_queue: two thieves"));
+  CHECK(model::passes<turn_and_thief>("local_queue: a turn"));
 }
 
 TEST_CASE("local_queue: mutants are caught") {
@@ -92,4 +136,7 @@ TEST_CASE("local_queue: mutants are caught") {
                                  {file, "thief_wants_.store(0, std::memory_order_release);", mistake::relax}));
   CHECK(model::catches<one_item>("local_queue",
                                  {file, "if (thief_wants_.load(std::memory_order_acquire) != 0)", mistake::relax}));
+  // A turn whose owner is not inside while it appends.
+  CHECK(model::catches<turn_and_thief>(
+      "local_queue", {file, "owner_inside_.store(0, std::memory_order_release);", mistake::relax, 1}));
 }

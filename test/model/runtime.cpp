@@ -21,8 +21,6 @@ namespace {
 std::array<csp::detail::processor*, most_threads> processors;
 std::array<csp::detail::thread_block*, most_threads> blocks;
 
-void commit_nothing(csp::detail::processor&, csp::detail::task*, void*) noexcept {}
-
 void switch_to_only_task(lone_processor& here) noexcept {
   csp::detail::switcher::leave(here, nullptr, here.only, commit_nothing, nullptr, false);
 }
@@ -46,7 +44,7 @@ std::uint32_t await(csp::detail::atomic<std::uint32_t>& word) noexcept {
 
 void run_commit(lone_processor& here) noexcept {
   csp::detail::context root;
-  csp::detail::switcher::arrive({nullptr, static_cast<csp::detail::processor*>(&here)}, root);
+  csp::detail::switcher::arrive(here.message, root);
 }
 
 // What is thread-local in the shipped code follows the scenario's threads; thread 0 has nothing.
@@ -56,6 +54,8 @@ void follow_thread() noexcept {
 }
 
 }  // namespace
+
+void commit_nothing(csp::detail::processor&, csp::detail::task*, void*) noexcept {}
 
 lone_task::lone_task() noexcept {
   set_on_switch(follow_thread);
@@ -114,11 +114,13 @@ void use_thread_block(csp::detail::thread_block& block) noexcept { blocks[this_t
 
 // The jump. To a task, the thread just goes on.
 extern "C" csp_transfer csp_switch_stack(void*, void* argument) {
-  auto* here = static_cast<model::lone_processor*>(static_cast<csp::detail::processor*>(argument));
-  if (here->current() == nullptr) {
-    here = &model::pass_root(*here);
+  const csp_message& message = static_cast<const csp::detail::departure*>(argument)->message;
+  auto& here = static_cast<model::lone_processor&>(*static_cast<csp::detail::processor*>(message.here));
+  if (here.current() != nullptr) {
+    return {nullptr, argument};
   }
-  return {nullptr, static_cast<csp::detail::processor*>(here)};
+  here.message = message;
+  return {nullptr, &model::pass_root(here).from_root};
 }
 
 // What the shipped sources reach beyond those that a scenario is linked with.

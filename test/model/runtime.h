@@ -14,6 +14,9 @@
 
 namespace model {
 
+/// What the root, which has no stack here, leaves to be done for it.
+void commit_nothing(csp::detail::processor& here, csp::detail::task* left, void* argument) noexcept;
+
 /// A processor, with what stands for its inbox: whether its only task is ready.
 struct lone_processor : csp::detail::processor {
   csp::detail::task* only = nullptr;
@@ -22,6 +25,11 @@ struct lone_processor : csp::detail::processor {
   // Where the task goes on after a wait, if another thread is this processor's root; and what that was handed.
   lone_processor* next = nullptr;
   csp::detail::atomic<std::uint32_t> handed{0};
+  csp_message message{};  // of the task that has left its stack
+  csp::detail::relaxed<void*> nowhere;
+  csp::detail::departure from_root{
+      {static_cast<csp::detail::processor*>(this), nullptr, nullptr, reinterpret_cast<void*>(&commit_nothing)},
+      nowhere};
 };
 
 class lone_task {

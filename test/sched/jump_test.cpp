@@ -13,7 +13,7 @@ namespace {
 
 namespace sanitizer = csp::detail::sanitizer;
 
-constexpr int rounds = 1000;
+constexpr std::uintptr_t rounds = 1000;
 
 // More whole numbers than a compiler has registers that outlive a call.
 struct sums {
@@ -21,23 +21,42 @@ struct sums {
   float single = 0;
   double narrow = 0;
   long double wide = 0;
+  bool understood = true;  // all messages of the other side
   friend bool operator==(const sums&, const sums&) = default;
 };
+
+// Where either side was left.
+struct place {
+  csp::detail::relaxed<void*> resume_point;
+};
+place mine;
+place others;
+
+// A message in which every word is another one.
+csp_message tell(std::uintptr_t number) noexcept {
+  const auto word = [number](std::uintptr_t which) { return reinterpret_cast<void*>(4 * number + which); };
+  return {word(0), word(1), word(2), word(3)};
+}
+bool says(const csp_message& message, std::uintptr_t number) noexcept {
+  const csp_message expected = tell(number);
+  return message.here == expected.here && message.left == expected.left && message.argument == expected.argument &&
+         message.commit == expected.commit;
+}
 
 // Who jumps must not be a function that calls nothing (see there).
 [[gnu::noinline]] void call_something() { asm volatile(""); }
 
 // The sums of so many steps, with a jump after each. Nothing else in the loop is a call, so the compiler may keep them
 // in any register that the jump does not name.
-[[gnu::noinline]] sums add_up(void*& partner, unsigned step) {
+[[gnu::noinline]] sums add_up(place& self, place& partner, unsigned step) {
   call_something();
   sums result;
   auto [a, b, c, d, e, f, g, h] = result.whole;
   float single = 0;
   double narrow = 0;
   long double wide = 0;
-  void* other = partner;
-  for (int i = 0; i < rounds; ++i) {
+  bool understood = true;
+  for (std::uintptr_t i = 0; i < rounds; ++i) {
     a += step;
     b += a;
     c ^= b;
@@ -49,10 +68,10 @@ struct sums {
     single += static_cast<float>(step);
     narrow += step;
     wide += step;
-    other = csp::detail::jump(other, nullptr).left;
+    const csp_message answer = csp::detail::jump(partner.resume_point.get(), self.resume_point, tell(i));
+    understood = understood && says(answer, &self == &mine ? i : i + 1);  // the other side is one ahead of us
   }
-  partner = other;
-  result = {{a, b, c, d, e, f, g, h}, single, narrow, wide};
+  result = {{a, b, c, d, e, f, g, h}, single, narrow, wide, understood};
   return result;
 }
 
@@ -60,7 +79,7 @@ struct sums {
 sums expected(unsigned step) {
   sums result;
   auto& [a, b, c, d, e, f, g, h] = result.whole;
-  for (int i = 0; i < rounds; ++i) {
+  for (std::uintptr_t i = 0; i < rounds; ++i) {
     a += step;
     b += a;
     c ^= b;
@@ -80,24 +99,25 @@ constexpr unsigned other_step = 7;
 sums of_other;
 
 // The other side; it is left for good after its last jump.
-void run_other(csp_transfer from) {
-  void* partner = from.left;
-  of_other = add_up(partner, other_step);
-  static_cast<void>(csp::detail::jump(partner, nullptr));
+void run_other(csp_message message) {
+  const bool understood = says(message, 0);
+  of_other = add_up(others, mine, other_step);
+  of_other.understood = of_other.understood && understood;
+  static_cast<void>(csp::detail::jump(mine.resume_point.get(), others.resume_point, tell(rounds)));
 }
 
 }  // namespace
 
-TEST_CASE("jump: both sides find what they compute with as they left it") {
+TEST_CASE("jump: both sides find what they compute with as they left it, and the other's message") {
   if constexpr (sanitizer::address_sanitizer || sanitizer::thread_sanitizer) {
     return;  // they are not told of these stacks
   }
   constexpr std::size_t size = 64 * 1024;
   alignas(64) static std::array<std::byte, size> stack;
-  void* partner =
-      csp::detail::make_stack_entry(stack.data() + stack.size(), size, run_other, csp::detail::control_word());
-  const sums mine = add_up(partner, 3);
-  static_cast<void>(csp::detail::jump(partner, nullptr));  // the other side's last one
-  CHECK(mine == expected(3));
+  others.resume_point.set(
+      csp::detail::make_stack_entry<&run_other>(stack.data() + stack.size(), size, csp::detail::control_word()));
+  const sums result = add_up(mine, others, 3);
+  static_cast<void>(csp::detail::jump(others.resume_point.get(), mine.resume_point, tell(rounds)));  // its last one
+  CHECK(result == expected(3));
   CHECK(of_other == expected(other_step));
 }

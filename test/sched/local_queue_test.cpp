@@ -69,6 +69,27 @@ TEST_CASE("local_queue: a thief takes the older half and the next item") {
   CHECK_FALSE(queue.has_items());
 }
 
+TEST_CASE("local_queue: a turn takes the oldest, lets no thief in until it is over, and leaves `next` alone") {
+  local_queue<int> queue;
+  int values[3]{};
+  int* taken[local_queue<int>::capacity];
+  CHECK(queue.begin_turn() == nullptr);
+  REQUIRE(queue.push(&values[0]));
+  REQUIRE(queue.push(&values[1]));
+  CHECK(queue.begin_turn() == &values[0]);
+  CHECK(queue.steal(taken) == 0);
+  queue.end_turn(&values[2]);
+  CHECK(queue.fifo_size() == 2);
+  CHECK(queue.begin_turn() == &values[1]);
+  queue.end_turn();
+  CHECK(queue.steal(taken) == 1);
+  CHECK(taken[0] == &values[2]);
+  CHECK(queue.exchange_next(&values[0]) == nullptr);
+  REQUIRE(queue.push(&values[1]));
+  CHECK(queue.begin_turn() == nullptr);
+  CHECK(queue.pop(true) == &values[0]);
+}
+
 TEST_CASE("local_queue: owner and thieves account for every item") {
   const auto total = static_cast<std::uint32_t>(csp_test::scaled(1'000'000));
   for (const int thieves : {1, 3}) {
