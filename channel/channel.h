@@ -124,10 +124,10 @@ class CSP_API channel_base {
   [[nodiscard]] static std::uint32_t checked(std::size_t capacity);
   op_status wait_in_until(queue_wait& request, nanos deadline);
 
-  static constexpr op_status status_of(wake_reason reason, const queue_wait& ended) noexcept {
+  static op_status status_of(wake_reason reason, const queue_wait& ended) noexcept {
     return reason == wake_reason::timeout    ? op_status::timeout
            : reason == wake_reason::canceled ? op_status::canceled
-           : ended.node->closed              ? op_status::closed
+           : ended.node->take_closed()       ? op_status::closed
                                              : op_status::ok;
   }
 };

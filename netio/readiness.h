@@ -59,7 +59,7 @@ class CSP_API readiness {
     const wake_reason reason = deadline == never ? wait_exclusive(request) : wait_in_queue_until(request, deadline);
     return reason == wake_reason::timeout    ? io_wait::timeout
            : reason == wake_reason::canceled ? io_wait::canceled
-           : request.node->closed            ? io_wait::closed
+           : request.node->take_closed()     ? io_wait::closed
                                              : io_wait::ready;
   }
 

@@ -72,7 +72,7 @@ CSP_API void commit_releasing(processor& here, task* left, void* argument) noexc
     return node.owner->outcome();
   }
   const bool cancellable = request.cancellable && may_cancel(*here, *self);
-  wait_node& node = self->prepare_own(request.slot, 0);
+  wait_node& node = self->prepare_own(request.slot);
   request.node = &node;
   request.at_front ? request.queue.push_front(node) : request.queue.push(node);
   self->prepare_exclusive(request.queue, request.lock);

@@ -90,7 +90,7 @@ wait_node& wait_as_thread(wait_queue& queue, spinlock& lock, void* slot, bool at
     throw;
   }
   thread_block& self = *block;
-  wait_node& node = self.prepare_own(slot, 0);
+  wait_node& node = self.prepare_own(slot);
   at_front ? queue.push_front(node) : queue.push(node);
   self.prepare_exclusive(queue, lock);
   static_cast<void>(self.publish_exclusive(false));

@@ -47,7 +47,7 @@ void processor::assign(scheduler_core& core, unsigned index, std::uint64_t seed,
   retire_requested.set(false);
   searching_ = false;
   search_time_ = longest_search;
-  budget_.set(simulated ? 1 : switches_between_chores);
+  chores_at_.set(simulated ? 1 : switches_between_chores);
   open_until_.set(0);
   refused_steps_.set(0);
   count.spawned.set(0);
@@ -141,14 +141,15 @@ void processor::do_chores() noexcept {
     soon = soon || timers.earliest() - now < rounds_ahead * round;
   }
   // In a simulation each switch goes through the root, where the simulator decides what comes next.
-  budget_.set(is_simulated() ? 1 : soon ? switches_between_clocks : switches_between_chores);
+  const std::uint64_t rest = is_simulated() ? 1 : soon ? switches_between_clocks : switches_between_chores;
+  chores_at_.set(count.switches.get() + rest);
   if (task* const outside = take_shared()) {
     push_back(*outside);
   }
 }
 
 task* processor::choose() noexcept {
-  const bool chores = budget_.get() <= 0;
+  const bool chores = chores_are_due();
   if (chores) {
     do_chores();
     if (task* const item = take_aged()) {

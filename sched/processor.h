@@ -48,10 +48,10 @@ class CSP_API processor {
   static constexpr nanos poll_interval_behind = 500'000;
   /// Switches between two looks at everything that is not the own queue: bounds how long a talking pair, or a flood of
   /// ready tasks, can keep others waiting; costs 1/32 of a look a switch.
-  static constexpr std::int32_t switches_between_chores = 32;
+  static constexpr std::uint32_t switches_between_chores = 32;
   /// The same while a timer is soon due or a file descriptor is watched: a due timer then waits for so many turns of
   /// other tasks at the most.
-  static constexpr std::int32_t switches_between_clocks = 8;
+  static constexpr std::uint32_t switches_between_clocks = 8;
   /// A timer is soon due if it is in less than so many rounds of chores like the last one. Four short rounds make a
   /// long one, and tasks may become slower. Limits of waits are mostly farther away.
   static constexpr std::int64_t rounds_ahead = 8;
@@ -214,7 +214,7 @@ class CSP_API processor {
   void move_to(processor& other) noexcept;
 
   /// Asks for the next decision to look at timers and inbox soon. Any thread; a hint.
-  void request_chores() noexcept { budget_.set(0); }
+  void request_chores() noexcept { chores_at_.set(0); }
   /// Set by the monitor when a spare is no longer needed; it retires when it is idle.
   relaxed<bool> retire_requested;
   /// True while the thread sleeps or is about to.
@@ -239,6 +239,16 @@ class CSP_API processor {
   }
   CSP_API static void commit_aside(processor& here, task* left, void* argument) noexcept;
   static void commit_moved(processor& here, task* left, void* argument) noexcept;
+  /// True when the root's turn has come: to look at timers, inbox, poller and the scheduler's shared lists.
+  [[nodiscard]] CSP_ALWAYS_INLINE bool chores_are_due() const noexcept {
+    return count.switches.get() >= chores_at_.get();
+  }
+  /// For a yield without a switch: who yields alone for ever must come to them, too.
+  CSP_ALWAYS_INLINE void bring_chores_forward() noexcept {
+    if (const std::uint64_t at = chores_at_.get(); at != 0) {
+      chores_at_.set(at - 1);
+    }
+  }
   [[nodiscard]] task* choose() noexcept;
   void do_chores() noexcept;
   /// The scheduler's poller, if it has one that watches something; else null.
@@ -282,7 +292,7 @@ class CSP_API processor {
 
   // Hot, in the order of use.
   relaxed<task*> current_;
-  relaxed<std::int32_t> budget_;
+  relaxed<std::uint64_t> chores_at_;   // number of switches; 0: now. Requests come from other threads
   relaxed<std::uint64_t> open_until_;  // number of switches; written by thieves
   relaxed<std::uint64_t> shared_operations_;
   relaxed<std::uint32_t> refused_steps_;  // so many calls of step_aside() to come

@@ -25,9 +25,7 @@ CSP_ALWAYS_INLINE task* processor::take_own() noexcept {
 }
 
 CSP_ALWAYS_INLINE task* processor::take_next() noexcept {
-  const std::int32_t budget = budget_.get() - 1;
-  budget_.set(budget);
-  if (budget <= 0) [[unlikely]] {
+  if (chores_are_due()) [[unlikely]] {
     return nullptr;
   }
   if (inbox_.size() != 0) [[unlikely]] {
@@ -53,9 +51,8 @@ CSP_ALWAYS_INLINE void processor::park(commit_function commit, void* argument) n
 
 CSP_ALWAYS_INLINE bool processor::step_aside(std::size_t places) noexcept {
   task* const self = current();
-  const std::int32_t budget = budget_.get() - 1;
-  // A pinned task never lies where thieves look; without budget the root's turn has come; a simulation has none at all.
-  if (budget <= 0 || self == nullptr || self->home != nullptr) {
+  // A pinned task never lies where thieves look. In a simulation the root's turn has always come.
+  if (chores_are_due() || self == nullptr || self->home != nullptr) {
     return false;
   }
   if (const std::uint32_t refusals = refused_steps_.get(); refusals != 0) [[unlikely]] {
@@ -66,7 +63,6 @@ CSP_ALWAYS_INLINE bool processor::step_aside(std::size_t places) noexcept {
   if (next == nullptr) {
     return false;
   }
-  budget_.set(budget);
   sanitizer::observe(next);
   if (next->context.resume_point.get() == nullptr) [[unlikely]] {
     bind_stack(*this, *next);
@@ -81,15 +77,13 @@ CSP_ALWAYS_INLINE bool processor::step_aside(std::size_t places) noexcept {
 }
 
 CSP_ALWAYS_INLINE bool processor::take_turn(task& self) noexcept {
-  const std::int32_t budget = budget_.get() - 1;
-  if (budget <= 0 || inbox_.size() != 0 || self.home != nullptr || !local_is_last()) [[unlikely]] {
+  if (chores_are_due() || inbox_.size() != 0 || self.home != nullptr || !local_is_last()) [[unlikely]] {
     return false;
   }
   task* const next = local_.begin_turn();
   if (next == nullptr) [[unlikely]] {
     return false;
   }
-  budget_.set(budget);
   sanitizer::observe(next);
   const bool started = next->context.resume_point.get() != nullptr;
   if (!started) [[unlikely]] {
@@ -106,7 +100,8 @@ CSP_ALWAYS_INLINE void processor::yield(task& self) noexcept {
     return;
   }
   task* const next = take_next();
-  if (next == nullptr && budget_.get() > 0) {
+  if (next == nullptr && !chores_are_due()) {
+    bring_chores_forward();
     return;
   }
   if (next != nullptr && next->context.resume_point.get() == nullptr) [[unlikely]] {

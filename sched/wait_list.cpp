@@ -28,6 +28,7 @@ wake_reason wait_in_queue_until(queue_wait& request, nanos deadline) {
     const spinlock_guard guard(lock);
     request.queue.remove(node);
   }
+  node.ticket = 0;
   return reason;
 }
 

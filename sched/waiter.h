@@ -43,6 +43,15 @@ struct wait_node {
   std::uint32_t index = 0;   // which case of its owner's wait this is
   bool linked = false;
   bool closed = false;  // set by the winner: woken by close(), no value moved
+
+  /// The flag, which is down again afterwards. Owner only, when the wait is over.
+  [[nodiscard]] CSP_ALWAYS_INLINE bool take_closed() noexcept {
+    if (!closed) [[likely]] {
+      return false;
+    }
+    closed = false;
+    return true;
+  }
 };
 
 class waiter {
@@ -57,11 +66,15 @@ class waiter {
 
   /// Readies the waiter's own node for its next wait, which has one queue. Owner only: the node of its last wait is in
   /// no queue any more, and who took it from there has looked at it for the last time (see above).
-  CSP_ALWAYS_INLINE wait_node& prepare_own(void* slot, std::uint64_t ticket) noexcept {
+  /// Its ticket is 0 and its flag down, as an exclusive wait wants it: what sets them otherwise takes them back.
+  CSP_ALWAYS_INLINE wait_node& prepare_own(void* slot) noexcept {
     own_.slot = slot;
-    own_.ticket = ticket;
-    own_.closed = false;
     return own_;
+  }
+  /// The same for an open wait.
+  wait_node& prepare_own(void* slot, std::uint64_t ticket) noexcept {
+    own_.ticket = ticket;
+    return prepare_own(slot);
   }
 
   /// The word that the next open wait will publish. Owner only.

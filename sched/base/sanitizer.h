@@ -64,11 +64,14 @@ namespace csp::inline v0::detail::sanitizer {
 inline constexpr bool thread_sanitizer = true;
 /// Fences are invisible to it.
 inline constexpr bool sees_fences = false;
+/// A signal waits until its thread calls a function that the sanitizer intercepts; syscall(2) is none.
+inline constexpr bool holds_signals_back = true;
 /// Threads that the sanitizer runs beside the program's.
 inline constexpr unsigned background_threads = 1;
 #else
 inline constexpr bool thread_sanitizer = false;
 inline constexpr bool sees_fences = true;
+inline constexpr bool holds_signals_back = false;
 inline constexpr unsigned background_threads = 0;
 #endif
 #if defined(CSP_ASAN)

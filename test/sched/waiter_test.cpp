@@ -102,7 +102,7 @@ TEST_CASE("waiter: a wait that is not cancellable is left alone") {
   CHECK_FALSE(subject.cancel_wait());
   spinlock lock(lock_rank::channel);
   wait_queue queue;
-  wait_node& node = subject.prepare_own(nullptr, 0);
+  wait_node& node = subject.prepare_own(nullptr);
   queue.push(node);
   subject.prepare_exclusive(queue, lock);
   static_cast<void>(subject.publish_exclusive(false));
@@ -116,7 +116,7 @@ TEST_CASE("waiter: a cancelled exclusive wait has left its queue") {
   thread_block subject;
   spinlock lock(lock_rank::channel);
   wait_queue queue;
-  queue.push(subject.prepare_own(nullptr, 0));
+  queue.push(subject.prepare_own(nullptr));
   subject.prepare_exclusive(queue, lock);
   static_cast<void>(subject.publish_exclusive(true));
   CHECK(subject.cancel_wait());
@@ -159,14 +159,14 @@ TEST_CASE("waiter: of two cancellers and a peer, one wins an exclusive wait") {
   thread_block subject;
   spinlock lock(lock_rank::channel);
   wait_queue queue;
-  wait_node& node = subject.prepare_own(nullptr, 0);
+  wait_node& node = subject.prepare_own(nullptr);
   std::array<std::size_t, 3> wins{};
   std::size_t wrong = 0;
   contest(
       csp_test::scaled(20'000),
       [&] {
         const spinlock_guard guard(lock);
-        queue.push(subject.prepare_own(nullptr, 0));
+        queue.push(subject.prepare_own(nullptr));
         subject.prepare_exclusive(queue, lock);
         static_cast<void>(subject.publish_exclusive(true));
       },
@@ -212,7 +212,7 @@ TEST_CASE("waiter: the owner leaves while a canceller looks; the queue and its l
     };
     auto frame = std::make_unique<object>();
     frame->lock.lock();
-    frame->queue.push(subject.prepare_own(nullptr, 0));
+    frame->queue.push(subject.prepare_own(nullptr));
     subject.prepare_exclusive(frame->queue, frame->lock);
     static_cast<void>(subject.publish_exclusive(true));
     frame->lock.unlock();
