@@ -86,15 +86,14 @@ class CSP_API channel_base {
   static constexpr std::size_t most_values = std::size_t{1} << 31;
 
  private:
-  // What an operation does not need unless the channel has a buffer.
   atomic<std::uint32_t> references_{1};
 
  protected:
   std::uint32_t first_ = 0;  // ring index of the oldest; guarded by lock
 
  public:
-  // From here on what every operation reads, close together: where thousands of channels take turns they leave the
-  // caches, and each line more is waited for. So the flag lies in the lock's padding, and counts are short.
+  // From here on what every operation reads, buffer or not, close together: where thousands of channels take turns they
+  // leave the caches, and each line more is waited for. So the flag lies in the lock's padding, and counts are short.
   [[no_unique_address]] spinlock lock{lock_rank::channel};
 
  protected:

@@ -6,7 +6,7 @@
 
 // csp_adopt_control_word: MXCSR gets the rounding mode (bits 10 and 11 of the word, 13 and 14 there) and the exception
 // masks (bits 0 to 5, 7 to 12 there); its other bits stay (AMD64 Architecture Programmer's Manual, volume 1, 4.2.2 and
-// 6.2.3). The 8 bytes below the stack pointer are room: rax's frame is another stack's.
+// 6.2.3). The 8 bytes below the stack pointer are room: the word at rax is not there.
 //
 // csp_enter_stack: where a new stack begins. A jump brings the message in four registers; it goes on in memory, as the
 // ABI wants an argument of that size. For unwinders the frame is the outermost one.

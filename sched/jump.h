@@ -22,6 +22,7 @@
 #include "sched/base/atomic.h"
 #include "sched/base/config.h"
 #include "sched/base/relaxed.h"
+#include "sched/base/sanitizer.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -73,7 +74,7 @@ struct departure {
 CSP_ALWAYS_INLINE csp_message jump(void* to, relaxed<void*>& resume_point, csp_message message) noexcept {
 #if defined(CSP_OWN_JUMP)
   static_assert(sizeof resume_point == sizeof(void*));
-  relaxed<void*>* saved = &resume_point;
+  register relaxed<void*>* saved asm("r8") = &resume_point;
   asm volatile(
       "leaq -24(%%rsp), %%rsp\n\t"
       "leaq 1f(%%rip), %%r9\n\t"
@@ -93,10 +94,10 @@ CSP_ALWAYS_INLINE csp_message jump(void* to, relaxed<void*>& resume_point, csp_m
 #if defined(__CET__)
       "endbr64\n\t"
 #endif
-      : "+a"(to), [saved] "+b"(saved), "+D"(message.here), "+S"(message.left), "+d"(message.argument),
+      : "+a"(to), [saved] "+r"(saved), "+D"(message.here), "+S"(message.left), "+d"(message.argument),
         "+c"(message.commit)
       :
-      : "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
+      : "rbx", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
         "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "st", "st(1)", "st(2)", "st(3)",
         "st(4)", "st(5)", "st(6)", "st(7)",
 #if defined(__AVX512F__)
@@ -124,7 +125,7 @@ CSP_ALWAYS_INLINE csp_message jump(void* to, relaxed<void*>& resume_point, csp_m
 CSP_ALWAYS_INLINE void set_control_word([[maybe_unused]] std::uint16_t word) noexcept {
 #if defined(CSP_OWN_JUMP)
   if (control_word() != word) [[unlikely]] {
-    asm volatile("call csp_adopt_control_word@PLT" : : "a"(&word) : "r8", "r9", "r10", "cc", "memory");
+    asm volatile("call csp_adopt_control_word@PLT" : : "a"(&word) : "r8", "r9", "r10", "r11", "cc", "memory");
   }
 #endif
 }
@@ -139,6 +140,14 @@ using stack_entry = void (*)(csp_transfer);
 /// make_stack_entry().
 [[nodiscard]] void* make_first_frame(void* top, std::size_t size, stack_entry entry, std::uint16_t control) noexcept;
 
+#if !defined(CSP_OWN_JUMP)
+/// Where Boost's frame begins.
+template <void (*Entry)(csp_message)>
+CSP_FIRST_FRAME void enter_by_transfer(csp_transfer transfer) {
+  Entry(arrive(transfer));
+}
+#endif
+
 /// Makes a stack of `size` bytes below `top` begin with Entry(message), which must not return; where to jump. It starts
 /// with the floating-point environment `control` on x86-64, elsewhere with the jumper's.
 template <void (*Entry)(csp_message)>
@@ -146,8 +155,7 @@ template <void (*Entry)(csp_message)>
 #if defined(CSP_OWN_JUMP)
   return make_first_frame(top, size, Entry, control);
 #else
-  return make_first_frame(
-      top, size, [](csp_transfer transfer) { Entry(arrive(transfer)); }, control);
+  return make_first_frame(top, size, &enter_by_transfer<Entry>, control);
 #endif
 }
 

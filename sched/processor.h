@@ -230,10 +230,17 @@ class CSP_API processor {
   static void commit_yielded(processor& here, task* left, void* argument) noexcept;
   /// After begin_turn() of the local queue: ends the turn with the task that was left.
   CSP_API static void commit_turn(processor& here, task* left, void* argument) noexcept;
-  /// The commonest way of a yield, decided by one look: the local queue is all that is in line here, and it takes turns
-  /// with the task. False, and nothing has happened, in any other case.
-  [[nodiscard]] bool take_turn(task& self) noexcept;
-  /// True while what goes to the end of the local queue goes behind all that is in line, and is not wanted by thieves.
+  /// Whom a yield lets run, and how it is published then.
+  struct turn {
+    task* next = nullptr;
+    commit_function commit = nullptr;
+  };
+  /// The commonest way of a yield, decided by one look: of the tasks that have started only those of the local queue
+  /// are in line here, and the next of them takes turns with the task. Nobody, and nothing has happened, in any other
+  /// case.
+  [[nodiscard]] turn begin_turn(const task& self) noexcept;
+  /// True while what goes to the end of the local queue goes behind all tasks in line that have started, and is not
+  /// wanted by thieves.
   [[nodiscard]] CSP_ALWAYS_INLINE bool local_is_last() const noexcept {
     return overflow_.size() == 0 && ring_.size() == 0 && !is_open_to_thieves();
   }

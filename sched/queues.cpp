@@ -18,8 +18,8 @@ constexpr std::uint32_t refills_a_fresh_one = 8;
 /// stack for as long as a whole tree of newer ones takes.
 constexpr std::uint32_t chores_an_aged_one = 16;
 
-/// What a task needs first when its turn comes is brought into the caches: its block, the begin of its payload, and the
-/// timer that its wait may have armed.
+/// What a task needs first when its turn comes is brought into the caches: its block, the begin of its payload, the
+/// timer that its wait may have armed, and its link in a list.
 void bring_block_close(task& item) noexcept {
   constexpr std::size_t lines = 4;
   const auto* const block = reinterpret_cast<const char*>(&item);
@@ -27,6 +27,7 @@ void bring_block_close(task& item) noexcept {
     __builtin_prefetch(block + line * cache_line);
   }
   __builtin_prefetch(&item.alarm);
+  __builtin_prefetch(&item.queue_next);
 }
 
 /// And the top of its stack, where the saved registers and the frames of its wait lie.

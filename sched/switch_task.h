@@ -76,38 +76,35 @@ CSP_ALWAYS_INLINE bool processor::step_aside(std::size_t places) noexcept {
   return true;
 }
 
-CSP_ALWAYS_INLINE bool processor::take_turn(task& self) noexcept {
+CSP_ALWAYS_INLINE processor::turn processor::begin_turn(const task& self) noexcept {
   if (chores_are_due() || inbox_.size() != 0 || self.home != nullptr || !local_is_last()) [[unlikely]] {
-    return false;
+    return {};
   }
   task* const next = local_.begin_turn();
   if (next == nullptr) [[unlikely]] {
-    return false;
+    return {};
   }
   sanitizer::observe(next);
-  const bool started = next->context.resume_point.get() != nullptr;
-  if (!started) [[unlikely]] {
+  if (next->context.resume_point.get() == nullptr) [[unlikely]] {
     local_.end_turn();
-    bind_stack(*this, *next);
+    return {next, &processor::commit_yielded};
   }
-  switcher::leave(*this, &self, next, started ? &processor::commit_turn : &processor::commit_yielded, nullptr, false);
-  sanitizer::observe(&self);
-  return true;
+  return {next, &processor::commit_turn};
 }
 
 CSP_ALWAYS_INLINE void processor::yield(task& self) noexcept {
-  if (take_turn(self)) [[likely]] {
-    return;
+  turn to = begin_turn(self);
+  if (to.next == nullptr) [[unlikely]] {
+    to = {take_next(), &processor::commit_yielded};
+    if (to.next == nullptr && !chores_are_due()) {
+      bring_chores_forward();
+      return;
+    }
   }
-  task* const next = take_next();
-  if (next == nullptr && !chores_are_due()) {
-    bring_chores_forward();
-    return;
+  if (to.next != nullptr && to.next->context.resume_point.get() == nullptr) [[unlikely]] {
+    bind_stack(*this, *to.next);
   }
-  if (next != nullptr && next->context.resume_point.get() == nullptr) [[unlikely]] {
-    bind_stack(*this, *next);
-  }
-  switcher::leave(*this, &self, next, &processor::commit_yielded, nullptr, false);
+  switcher::leave(*this, &self, to.next, to.commit, nullptr, false);
   sanitizer::observe(&self);
 }
 

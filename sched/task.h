@@ -75,7 +75,8 @@ inline constexpr std::size_t payload_size = 144;
 ///
 /// A switch, a wait and a wake touch no more of it than the first two cache lines and the begin of the third, where the
 /// exceptions and the first of what the callable has captured lie. Where thousands of tasks take turns they leave the
-/// caches in between, and each line more is waited for. What only spawn, end, deadlines and reports look at comes last.
+/// caches in between, and each line more is waited for. What only spawn, end, deadlines, reports and the lists behind
+/// locks look at comes last.
 struct alignas(cache_line) task : waiter {
   task() noexcept : waiter(kind::task) { alarm.sleeper = this; }  // NOLINT(*-member-init): the payload stays unmade
 

@@ -3,7 +3,10 @@
 
 #include "test/conformance/crew.h"
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 
 namespace {
@@ -92,6 +95,37 @@ TEST_CASE("select engine: without a ready arm it answers at once, or when the de
   CHECK(direct->senders.empty());
   CHECK(value == 7);
   CHECK_FALSE(got);
+}
+
+TEST_CASE("select engine: of several ready bits each is chosen, and no other") {
+  const auto check = [](std::uint64_t ready, int rounds) {
+    std::uint64_t chosen = 0;
+    for (int i = 0; i < rounds; ++i) {
+      const int bit = csp::detail::choose_of_several(ready);
+      REQUIRE(bit >= 0);
+      REQUIRE(bit < 64);
+      chosen |= std::uint64_t{1} << bit;
+    }
+    REQUIRE(chosen == ready);
+  };
+  for (std::uint64_t ready = 1; ready <= 0xff; ++ready) {
+    check(ready, 400);  // one of eight is missed in less than one of 10^22 such runs
+  }
+  check(0x8000'0000'0000'0001, 400);
+  check(0x180, 400);
+  check(~std::uint64_t{0}, 10'000);
+}
+
+TEST_CASE("select engine: of eight ready bits none is preferred") {
+  constexpr int rounds = 80'000;
+  std::array<int, 8> counts{};
+  for (int i = 0; i < rounds; ++i) {
+    ++counts[static_cast<std::size_t>(csp::detail::choose_of_several(0xff))];
+  }
+  // Seven standard deviations of a binomial distribution with p = 1/8.
+  const auto [least, most] = std::minmax_element(counts.begin(), counts.end());
+  CHECK(*least > 10'000 - 655);
+  CHECK(*most < 10'000 + 655);
 }
 
 TEST_CASE("select engine: many arms on one channel, in both directions: one is done, each time another may be") {

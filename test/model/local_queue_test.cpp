@@ -70,6 +70,11 @@ struct turn_and_thief {
   local_queue<item> queue;
   std::array<item, 2> items;
 
+  turn_and_thief() {
+    items[0].payload.set(7);
+    model::check(queue.push(&items[0]), "full before its time");
+  }
+
   void take(item* taken) {
     model::check(taken->payload.get() == 7, "an old payload");
     model::check(++taken->taken == 1, "an item is taken twice");
@@ -84,8 +89,6 @@ struct turn_and_thief {
       }
       return;
     }
-    items[0].payload.set(7);
-    model::check(queue.push(&items[0]), "full before its time");
     if (item* const next = queue.begin_turn()) {
       take(next);
       items[1].payload.set(7);
@@ -136,7 +139,7 @@ TEST_CASE("local_queue: mutants are caught") {
                                  {file, "thief_wants_.store(0, std::memory_order_release);", mistake::relax}));
   CHECK(model::catches<one_item>("local_queue",
                                  {file, "if (thief_wants_.load(std::memory_order_acquire) != 0)", mistake::relax}));
-  // A turn whose owner is not inside while it appends.
+  // A turn whose end publishes nothing.
   CHECK(model::catches<turn_and_thief>(
       "local_queue", {file, "owner_inside_.store(0, std::memory_order_release);", mistake::relax, 1}));
 }
