@@ -74,6 +74,7 @@ struct departure {
 CSP_ALWAYS_INLINE csp_message jump(void* to, relaxed<void*>& resume_point, csp_message message) noexcept {
 #if defined(CSP_OWN_JUMP)
   static_assert(sizeof resume_point == sizeof(void*));
+  // In r8, which no compiler keeps for itself, as clang may keep rbx.
   register relaxed<void*>* saved asm("r8") = &resume_point;
   asm volatile(
       "leaq -24(%%rsp), %%rsp\n\t"

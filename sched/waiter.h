@@ -71,7 +71,7 @@ class waiter {
     own_.slot = slot;
     return own_;
   }
-  /// The same for an open wait.
+  /// The same for an open wait; its owner sets the ticket back to 0 when it is over.
   wait_node& prepare_own(void* slot, std::uint64_t ticket) noexcept {
     own_.ticket = ticket;
     return prepare_own(slot);

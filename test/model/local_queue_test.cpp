@@ -16,40 +16,28 @@ struct item {
   int taken = 0;
 };
 
-// The owner fills and empties its queue while thieves look in; no item may be lost, taken twice or seen too early. Once
-// every item was pushed, the owner wants all that is left.
-template <unsigned Thieves, unsigned Items>
-struct queue_and_thieves {
-  static constexpr unsigned threads = 1 + Thieves;
-
+// A queue whose items must each be taken once, and be seen as they were when they were put in line.
+template <unsigned Items>
+struct account {
   local_queue<item> queue;
   std::array<item, Items> items;
 
   void take(item* taken) {
+    model::check(taken != nullptr, "a thief has taken nothing for an item");
     model::check(taken->payload.get() == 7, "an old payload");
     model::check(++taken->taken == 1, "an item is taken twice");
   }
 
-  void run(unsigned thread) {
-    if (thread != 0) {
-      item* taken[local_queue<item>::capacity + 1];
-      const std::uint32_t count = queue.steal(taken);
-      for (std::uint32_t i = 0; i < count; ++i) {
-        model::check(taken[i] != nullptr, "a thief has taken nothing for an item");
-        take(taken[i]);
-      }
-      return;
-    }
-    for (unsigned i = 0; i < Items; ++i) {
-      items[i].payload.set(7);
-      if (i == 0) {
-        model::check(queue.exchange_next(&items[i]) == nullptr, "an item out of nowhere");
-      } else {
-        model::check(queue.push(&items[i]), "full before its time");
-      }
-    }
-    if (item* const mine = queue.pop(true)) {
-      take(mine);
+  void put(item& fresh) {
+    fresh.payload.set(7);
+    model::check(queue.push(&fresh), "full before its time");
+  }
+
+  void steal() {
+    item* taken[local_queue<item>::capacity + 1];
+    const std::uint32_t count = queue.steal(taken);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      take(taken[i]);
     }
   }
 
@@ -63,48 +51,43 @@ struct queue_and_thieves {
   }
 };
 
-// The owner takes a turn with the item that is not in line: it is inside from the one's leaving to the other's coming.
-struct turn_and_thief {
-  static constexpr unsigned threads = 2;
-
-  local_queue<item> queue;
-  std::array<item, 2> items;
-
-  turn_and_thief() {
-    items[0].payload.set(7);
-    model::check(queue.push(&items[0]), "full before its time");
-  }
-
-  void take(item* taken) {
-    model::check(taken->payload.get() == 7, "an old payload");
-    model::check(++taken->taken == 1, "an item is taken twice");
-  }
+// The owner fills and empties its queue while thieves look in; no item may be lost, taken twice or seen too early. Once
+// every item was pushed, the owner wants all that is left.
+template <unsigned Thieves, unsigned Items>
+struct queue_and_thieves : account<Items> {
+  static constexpr unsigned threads = 1 + Thieves;
 
   void run(unsigned thread) {
     if (thread != 0) {
-      item* taken[local_queue<item>::capacity + 1];
-      const std::uint32_t count = queue.steal(taken);
-      for (std::uint32_t i = 0; i < count; ++i) {
-        take(taken[i]);
-      }
+      this->steal();
       return;
     }
-    if (item* const next = queue.begin_turn()) {
+    this->items[0].payload.set(7);
+    model::check(this->queue.exchange_next(&this->items[0]) == nullptr, "an item out of nowhere");
+    for (unsigned i = 1; i < Items; ++i) {
+      this->put(this->items[i]);
+    }
+    if (item* const mine = this->queue.pop(true)) {
+      this->take(mine);
+    }
+  }
+};
+
+// The owner takes a turn with the item that is not in line: it is inside from the one's leaving to the other's coming.
+struct turn_and_thief : account<2> {
+  static constexpr unsigned threads = 2;
+
+  turn_and_thief() { put(items[0]); }
+
+  void run(unsigned thread) {
+    if (thread != 0) {
+      steal();
+    } else if (item* const next = queue.begin_turn()) {
       take(next);
       items[1].payload.set(7);
       queue.end_turn(&items[1]);
     } else {
-      items[1].payload.set(7);
-      model::check(queue.push(&items[1]), "full before its time");
-    }
-  }
-
-  void finish() {
-    while (item* const left = queue.pop(false)) {
-      take(left);
-    }
-    for (const item& each : items) {
-      model::check(each.taken == 1, "an item is lost");
+      put(items[1]);
     }
   }
 };

@@ -46,9 +46,10 @@ bool says(const csp_message& message, std::uintptr_t number) noexcept {
 // Who jumps must not be a function that calls nothing (see there).
 [[gnu::noinline]] void call_something() { asm volatile(""); }
 
-// The sums of so many steps, with a jump after each. Nothing else in the loop is a call, so the compiler may keep them
-// in any register that the jump does not name.
-[[gnu::noinline]] sums add_up(place& self, place& partner, unsigned step) {
+// The sums of so many steps, with between(i) after each. Nothing else in the loop is a call, so the compiler may keep
+// them in any register that a jump there does not name.
+template <class Between>
+[[gnu::noinline]] sums add_up(unsigned step, Between between) {
   call_something();
   sums result;
   auto [a, b, c, d, e, f, g, h] = result.whole;
@@ -68,31 +69,22 @@ bool says(const csp_message& message, std::uintptr_t number) noexcept {
     single += static_cast<float>(step);
     narrow += step;
     wide += step;
-    const csp_message answer = csp::detail::jump(partner.resume_point.get(), self.resume_point, tell(i));
-    understood = understood && says(answer, &self == &mine ? i : i + 1);  // the other side is one ahead of us
+    understood = between(i) && understood;
   }
   result = {{a, b, c, d, e, f, g, h}, single, narrow, wide, understood};
   return result;
 }
 
-// The same without jumps.
+// With a jump to the other side after each step. That one is `ahead` of us by so many.
+sums add_up_in_turns(place& self, place& partner, unsigned step, std::uintptr_t ahead) {
+  return add_up(
+      step, [&self, &partner, ahead ](std::uintptr_t i) __attribute__((always_inline)) {
+        return says(csp::detail::jump(partner.resume_point.get(), self.resume_point, tell(i)), i + ahead);
+      });
+}
+
 sums expected(unsigned step) {
-  sums result;
-  auto& [a, b, c, d, e, f, g, h] = result.whole;
-  for (std::uintptr_t i = 0; i < rounds; ++i) {
-    a += step;
-    b += a;
-    c ^= b;
-    d += c;
-    e ^= d;
-    f += e;
-    g ^= f;
-    h += g;
-    result.single += static_cast<float>(step);
-    result.narrow += step;
-    result.wide += step;
-  }
-  return result;
+  return add_up(step, [](std::uintptr_t) { return true; });
 }
 
 constexpr unsigned other_step = 7;
@@ -101,7 +93,7 @@ sums of_other;
 // The other side; it is left for good after its last jump.
 void run_other(csp_message message) {
   const bool understood = says(message, 0);
-  of_other = add_up(others, mine, other_step);
+  of_other = add_up_in_turns(others, mine, other_step, 1);
   of_other.understood = of_other.understood && understood;
   static_cast<void>(csp::detail::jump(mine.resume_point.get(), others.resume_point, tell(rounds)));
 }
@@ -116,7 +108,7 @@ TEST_CASE("jump: both sides find what they compute with as they left it, and the
   alignas(64) static std::array<std::byte, size> stack;
   others.resume_point.set(
       csp::detail::make_stack_entry<&run_other>(stack.data() + stack.size(), size, csp::detail::control_word()));
-  const sums result = add_up(mine, others, 3);
+  const sums result = add_up_in_turns(mine, others, 3, 0);
   static_cast<void>(csp::detail::jump(others.resume_point.get(), mine.resume_point, tell(rounds)));  // its last one
   CHECK(result == expected(3));
   CHECK(of_other == expected(other_step));
