@@ -10,7 +10,7 @@ THEMES = {
 }
 HIGHER_IS_BETTER = ("requests_per_s",)  # turned over, so that in all bars less is better
 # One for each peer that there can be; told apart by everybody.
-COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555", "#b2df8a", "#6a3d9a", "#8c510a"]
+COLORS = "#0072b2 #d55e00 #009e73 #cc79a7 #e69f00 #56b4e9 #555555 #b2df8a #6a3d9a #8c510a #f0e442".split()
 
 
 def theme_of(row):
