@@ -93,7 +93,7 @@ std::size_t stack_arena::pop_coldest(shelf& s, std::size_t most) noexcept {
 void stack_arena::release(unsigned cls, std::size_t count) noexcept {
   const auto batch_end = batch_.begin() + static_cast<std::ptrdiff_t>(count);
   std::sort(batch_.begin(), batch_end, [](const stack_block* a, const stack_block* b) { return a->base < b->base; });
-  const std::size_t size = stack_class_size(cls);
+  const std::size_t stride = stack_class_stride(cls);
   struct left_behind {
     std::byte* base;
     std::uint8_t state;
@@ -105,8 +105,8 @@ void stack_arena::release(unsigned cls, std::size_t count) noexcept {
   }
   for (std::size_t begin = 0, end = 0; begin < count; begin = end) {
     end = begin + 1;
-    while (end < count && ranges[end].base == ranges[end - 1].base + size) ++end;
-    release_pages(ranges[begin].base + memory_page_size(), ranges[end - 1].base + size);
+    while (end < count && ranges[end].base == ranges[end - 1].base + stride) ++end;
+    release_pages(ranges[begin].base + memory_page_size(), ranges[end - 1].base + stride);
   }
   shelf& s = shelves_[cls];
   const thread_mutex_guard hold(s.lock);
@@ -159,7 +159,7 @@ void stack_arena::renew(unsigned cls) noexcept {
 
 // Under the class lock. Long runs of released stacks become fresh ones.
 void stack_arena::renew_slab(shelf& s, stack_slab& slab) noexcept {
-  const std::size_t size = stack_class_size(slab.class_index);
+  const std::size_t stride = stack_class_stride(slab.class_index);
   for (std::uint32_t begin = slab.cursor, end = 0; begin < slab.stacks; begin = end) {
     end = begin + 1;
     if (slab.states[begin] == stack_state::taken) continue;
@@ -167,7 +167,7 @@ void stack_arena::renew_slab(shelf& s, stack_slab& slab) noexcept {
     while (end < slab.stacks && slab.states[end] != stack_state::taken) {
       with_guard += slab.states[end++] != stack_state::fresh ? 1U : 0U;
     }
-    const std::size_t bytes = (end - begin) * size;
+    const std::size_t bytes = (end - begin) * stride;
     if (with_guard == 0 || bytes < smallest_renewal || !renew_slab_range(slab.stack_at(begin), bytes)) continue;
     for (std::uint32_t i = begin; i < end; ++i) {
       forget_guard(slab.states[i]);

@@ -52,9 +52,9 @@ void stack_arena::unreserve(unsigned cls, std::size_t count) noexcept {
 // Under the class lock. Maps room for at least `need` stacks, in one piece and generously if possible, in up to 16
 // pieces if address space is short or fragmented; on failure nothing stays mapped.
 bool stack_arena::grow(unsigned cls, std::size_t need) noexcept {
-  const std::size_t size = stack_class_size(cls);
+  const std::size_t stride = stack_class_stride(cls);
   const std::size_t most = std::min<std::size_t>(std::numeric_limits<std::uint32_t>::max(),
-                                                 static_cast<std::size_t>(PTRDIFF_MAX) / size - 1);
+                                                 static_cast<std::size_t>(PTRDIFF_MAX) / stride - 1);
   if (need > most) return false;
   const int saved_errno = errno;
   struct piece {

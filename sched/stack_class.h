@@ -50,6 +50,14 @@ inline std::size_t memory_page_size() noexcept {
   return size;
 }
 
+// From one stack of a slab to the next. A page more than the size, which is a power of two: else the tops of all
+// stacks, the only page that most tasks touch, would lie in a few sets of the TLB, and a thousand tasks that take turns
+// would walk the page tables at each switch (docs/decisions/stacks.md). Nobody uses that page. In the smallest class
+// every second page is a top, which costs less than half as much address space again.
+inline std::size_t stack_class_stride(unsigned cls) noexcept {
+  return stack_class_size(cls) + (cls == 0 ? 0 : memory_page_size());
+}
+
 // The smallest class of at least `bytes`, and of at least two pages (pages may be 64 KiB on aarch64). Nothing if
 // `bytes` is above 8 MiB.
 inline std::optional<unsigned> stack_class_for(std::size_t bytes) noexcept {

@@ -29,7 +29,7 @@ constexpr unsigned class_of(std::uint64_t extent) noexcept {
 
 std::size_t slab_bytes(unsigned cls, std::size_t stacks) noexcept {
   const std::size_t page = memory_page_size();
-  return stacks * stack_class_size(cls) + (stacks + page - 1) / page * page;
+  return stacks * stack_class_stride(cls) + (stacks + page - 1) / page * page;
 }
 
 std::byte* map_pages(void* where, std::size_t bytes, int flags) noexcept {
@@ -51,7 +51,7 @@ std::byte* map_slab(unsigned cls, std::size_t stacks) noexcept {
 
 void unmap_slab(unsigned cls, std::byte* base, std::size_t stacks) noexcept {
   const int saved_errno = errno;
-  sanitizer::unpoison(base, stacks * stack_class_size(cls));
+  sanitizer::unpoison(base, stacks * stack_class_stride(cls));
   ::munmap(base, slab_bytes(cls, stacks));
   errno = saved_errno;
 }
@@ -66,8 +66,8 @@ bool renew_slab_range(std::byte* begin, std::size_t bytes) noexcept {
 
 stack_block* stack_header_at(std::byte* base, unsigned cls, std::uint32_t index) noexcept {
   const std::size_t gap = index * colour_stride % colours(cls) * colour_step;
-  return reinterpret_cast<stack_block*>(base + (index + std::size_t{1}) * stack_class_size(cls) - gap -
-                                        sizeof(stack_block));
+  std::byte* const top = base + index * stack_class_stride(cls) + stack_class_size(cls);
+  return reinterpret_cast<stack_block*>(top - gap - sizeof(stack_block));
 }
 
 stack_slab* stack_slab_table::publish(unsigned cls, std::byte* base, std::size_t stacks) noexcept {
@@ -80,7 +80,7 @@ stack_slab* stack_slab_table::publish(unsigned cls, std::byte* base, std::size_t
   stack_slab& slot = *free_slot;
   slot.next = nullptr;
   slot.base = base;
-  slot.states = reinterpret_cast<std::uint8_t*>(base + stacks * stack_class_size(cls));
+  slot.states = reinterpret_cast<std::uint8_t*>(base + stacks * stack_class_stride(cls));
   slot.stacks = static_cast<std::uint32_t>(stacks);
   slot.taken = slot.released = slot.cursor = 0;
   slot.class_index = cls;
@@ -110,7 +110,7 @@ stack_block* stack_slab_table::find(const void* address) const noexcept {
     if (stacks_of(extent) == 0) continue;
     const std::uintptr_t base = slots_[i].address.load(std::memory_order_acquire);  // [SL2]
     const unsigned cls = class_of(extent);
-    const std::size_t size = stack_class_size(cls);
+    const std::size_t size = stack_class_stride(cls);
     const std::uintptr_t offset = wanted - base;
     if (offset >= stacks_of(extent) * size) continue;  // also when wanted is below base: the difference wraps
     if (slots_[i].extent.load(std::memory_order_relaxed) != extent) continue;  // after [SL2]: a new slab in the slot

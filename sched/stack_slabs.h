@@ -49,15 +49,15 @@ struct stack_slab {
   unsigned class_index = 0;
 
   [[nodiscard]] std::byte* stack_at(std::uint32_t index) const noexcept {
-    return base + index * stack_class_size(class_index);
+    return base + index * stack_class_stride(class_index);
   }
   [[nodiscard]] std::uint32_t index_of(const std::byte* stack) const noexcept {
-    return static_cast<std::uint32_t>(static_cast<std::size_t>(stack - base) / stack_class_size(class_index));
+    return static_cast<std::uint32_t>(static_cast<std::size_t>(stack - base) / stack_class_stride(class_index));
   }
   /// Bytes of address space, the states included.
   [[nodiscard]] std::size_t mapped_bytes() const noexcept;
   /// Bytes of its stacks.
-  [[nodiscard]] std::size_t stack_bytes() const noexcept { return stacks * stack_class_size(class_index); }
+  [[nodiscard]] std::size_t stack_bytes() const noexcept { return stacks * stack_class_stride(class_index); }
 };
 
 /// Maps memory for `stacks` stacks and their states; null when the kernel refuses.
