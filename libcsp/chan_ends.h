@@ -45,6 +45,12 @@ nanos deadline_after(std::chrono::duration<Rep, Period> limit) {
   return add_saturating(current_time(), to_nanos(limit));
 }
 
+/// True for a type that functions return in registers, and so without elision of the copy. What was just filled part by
+/// part is then better taken part by part: one wide load would wait until the narrow stores before it have left the
+/// core's store buffer, which takes longer than a stack switch.
+template <class T>
+inline constexpr bool returned_in_registers = std::is_trivially_copyable_v<T> && sizeof(T) <= 2 * sizeof(void*);
+
 /// What all handles can tell.
 template <class Self>
 class channel_handle {
@@ -191,7 +197,11 @@ class receive_end {
   [[nodiscard]] CSP_ALWAYS_INLINE std::optional<T> recv() const {
     std::optional<T> value;
     static_cast<void>(receive_now(value));
-    return value;
+    if constexpr (returned_in_registers<std::optional<T>>) {
+      return value.has_value() ? std::optional<T>(std::in_place, *value) : std::nullopt;
+    } else {
+      return value;
+    }
   }
 
   /// Receives if that is possible at once: ok, would_block or closed.
