@@ -58,6 +58,17 @@ class local_queue {
     return fits;
   }
 
+  /// Puts items into the FIFO, which is empty; no more than it has room for. Owner only.
+  void fill(T* const* items, std::uint32_t count) noexcept {
+    enter();
+    for (std::uint32_t i = 0; i < count; ++i) {
+      items_[i].set(items[i]);
+    }
+    first_.set(0);
+    count_.set(count);
+    leave();
+  }
+
   /// The oldest of the FIFO, if there is one and nothing in `next`: then the owner stays inside, where no thief comes,
   /// and must end the turn. Else null. Owner only.
   [[nodiscard]] CSP_ALWAYS_INLINE T* begin_turn() noexcept {

@@ -43,6 +43,16 @@ void make_ready(waiter& owner) noexcept {
   here->ready(woken);
 }
 
+void prefetch_stack(const waiter& owner) noexcept {
+  if (owner.is_task()) {
+    const sanitizer::unseen glance;
+    const auto* const stack_top = static_cast<const char*>(static_cast<const task&>(owner).context.resume_point.get());
+    __builtin_prefetch(stack_top);
+    __builtin_prefetch(stack_top + cache_line);
+    __builtin_prefetch(stack_top + 2 * cache_line);
+  }
+}
+
 waiter& calling_waiter() {
   task* const self = waiting_task(this_processor());
   if (self != nullptr) {

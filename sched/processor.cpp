@@ -110,7 +110,9 @@ std::uint32_t processor::fire_timers(timer_heap& heap, nanos now, std::uint32_t 
   // No more than the local queue has room for: the heap keeps the rest in their order. But one at least, which goes to
   // the end of the line: tasks that yield can fill the queue at each look, for ever.
   const std::uint32_t room = std::max(local_queue<task>::capacity - local_.fifo_size(), std::uint32_t{1});
-  return heap.fire_due(now, std::min(limit, room));
+  const std::uint32_t fired = heap.fire_due(now, std::min(limit, room));
+  timers_fired_ += fired;
+  return fired;
 }
 
 poller* processor::poller_in_use() const noexcept {
@@ -132,16 +134,21 @@ void processor::do_chores() noexcept {
   refuse_in_forked_child(last_left_.get());
   // With timers that are soon due, or file descriptors watched, the clock is read more often.
   bool soon = poll_now_and_then() || poller_in_use() != nullptr;
+  bool late = false;
   if (timers.earliest() != never) {
     const nanos now = core().now();
     const nanos round = now - timers_seen_.get();
     timers_seen_.set(now);
-    // Few at a time: half of the turns stay with tasks that are ready anyway.
-    static_cast<void>(fire_timers(timers, now, switches_between_clocks / 2));
+    static_cast<void>(fire_timers(timers, now, most_timers_a_round));
+    late = timers.earliest() <= now;
     soon = soon || timers.earliest() - now < rounds_ahead * round;
   }
+  timers_are_late_.set(late);
   // In a simulation each switch goes through the root, where the simulator decides what comes next.
-  const std::uint64_t rest = is_simulated() ? 1 : soon ? switches_between_clocks : switches_between_chores;
+  const std::uint64_t rest = is_simulated() ? 1
+                             : late         ? most_timers_a_round + 1
+                             : soon         ? switches_between_clocks
+                                            : switches_between_chores;
   chores_at_.set(count.switches.get() + rest);
   if (task* const outside = take_shared()) {
     push_back(*outside);

@@ -52,6 +52,9 @@ class CSP_API processor {
   /// The same while a timer is soon due or a file descriptor is watched: a due timer then waits for so many turns of
   /// other tasks at the most.
   static constexpr std::uint32_t switches_between_clocks = 8;
+  /// So many due timers fire at one round of chores, if there is room: all turns but one. How many turns tasks that are
+  /// ready anyway have beside them is a matter of the room that they leave (refill_limit()).
+  static constexpr std::uint32_t most_timers_a_round = local_queue<task>::capacity - 1;
   /// A timer is soon due if it is in less than so many rounds of chores like the last one. Four short rounds make a
   /// long one, and tasks may become slower. Limits of waits are mostly farther away.
   static constexpr std::int64_t rounds_ahead = 8;
@@ -230,14 +233,16 @@ class CSP_API processor {
   static void commit_yielded(processor& here, task* left, void* argument) noexcept;
   /// After begin_turn() of the local queue: ends the turn with the task that was left.
   CSP_API static void commit_turn(processor& here, task* left, void* argument) noexcept;
+  /// Puts the task that was left into the ring, which has room. Calls nothing: what a commit pushes lies on the stack
+  /// of the next task, below what that one has in use, and where thousands take turns that is a cache line more.
+  CSP_API static void commit_to_ring(processor& here, task* left, void* argument) noexcept;
   /// Whom a yield lets run, and how it is published then.
   struct turn {
     task* next = nullptr;
     commit_function commit = nullptr;
   };
-  /// The commonest way of a yield, decided by one look: of the tasks that have started only those of the local queue
-  /// are in line here, and the next of them takes turns with the task. Nobody, and nothing has happened, in any other
-  /// case.
+  /// The common ways of a yield, decided by one look: the next task comes from the local queue, and the one that yields
+  /// goes to its end, or to the ring where that is behind it. Nobody, and nothing has happened, in any other case.
   [[nodiscard]] turn begin_turn(const task& self) noexcept;
   /// True while what goes to the end of the local queue goes behind all tasks in line that have started, and is not
   /// wanted by thieves.
@@ -280,6 +285,8 @@ class CSP_API processor {
   [[nodiscard]] task* take_oldest() noexcept;
   /// Fills the local queue, which is empty, from the others; the first of them.
   [[nodiscard]] CSP_NOINLINE task* refill() noexcept;
+  /// How many tasks a refill moves at the most.
+  [[nodiscard]] std::uint32_t refill_limit() const noexcept;
   [[nodiscard]] task* take_pinned() noexcept;
   /// An old task of the fresh list, now and then.
   [[nodiscard]] task* take_aged() noexcept;
@@ -319,6 +326,8 @@ class CSP_API processor {
   relaxed<bool> pinned_turn_;               // inbox and other queues take turns
   std::uint32_t refills_ = 0;               // of the local queue, while the fresh list has tasks
   std::uint32_t aged_turn_ = 0;             // rounds of chores, meanwhile
+  std::uint32_t timers_fired_ = 0;          // since it slept last
+  relaxed<bool> timers_are_late_;           // at the last chores some were due for which there was no room
   relaxed<nanos> timers_seen_;              // when chores with timers armed were done last
   relaxed<int> held_;                       // tasks that wait and must come back here
   relaxed<clockid_t> thread_clock_;
@@ -359,6 +368,8 @@ class CSP_API processor {
   /// While tasks of the one that it was noted for and ours fight over a lock, nothing is taken from there.
   [[nodiscard]] bool shuns(const observation& seen, nanos now) const noexcept;
   // sleep.cpp
+  /// Instead of a sleep: when a timer is due very soon, waits until it is or there is something else to do.
+  [[nodiscard]] bool await_near_timer() noexcept;
   /// Ends the account of the wake that began this search: whether it brought something.
   void judge_wake(bool in_vain) noexcept;
   /// Before a sleep: tells those of the first `end` that this one avoids. The earliest time at which it no longer does,

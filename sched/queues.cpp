@@ -10,8 +10,9 @@
 namespace csp::inline v0::detail {
 namespace {
 
-/// How many tasks move at once from the ring, the overflow list or the injector to the local queue.
-constexpr std::uint32_t refill_batch = 16;
+/// How many tasks move at once from the ring, the overflow list or the injector to the local queue, which holds so
+/// many.
+constexpr std::uint32_t refill_batch = local_queue<task>::capacity;
 /// One refill in so many starts tasks of the fresh list though others are in line.
 constexpr std::uint32_t refills_a_fresh_one = 8;
 /// At one round of chores in so many, which is one switch in 512, an old task of that list starts: each may hold a
@@ -79,9 +80,26 @@ void processor::push_back(task& item) noexcept {
   }
 }
 
+std::uint32_t processor::refill_limit() const noexcept {
+  if (is_open_to_thieves()) {
+    return 1;
+  }
+  if (!timers_are_late_.get()) {
+    return refill_batch;
+  }
+  // Room for timers: half of it; all but one place if those in line have not started. They have waited for nothing yet,
+  // and the more have, the later all of them will be.
+  bool started = overflow_.size() != 0;
+  ring_.glance(1, [&](const task* item) {
+    const sanitizer::unseen glance;
+    started = item->context.resume_point.get() != nullptr;
+  });
+  return started ? refill_batch / 2 : 1;
+}
+
 task* processor::refill() noexcept {
   task* items[refill_batch];
-  const std::uint32_t limit = is_open_to_thieves() ? 1 : refill_batch;
+  const std::uint32_t limit = refill_limit();
   std::uint32_t taken = 0;
   if (fresh_.size() != 0 && ++refills_ % refills_a_fresh_one == 0) {
     taken = fresh_.pop(items, limit);
@@ -98,8 +116,11 @@ task* processor::refill() noexcept {
   const bool delivered = count.switches.get() < delivered_until_.get();
   for (std::uint32_t i = 0; i < taken; ++i) {
     bring_close(*items[i], delivered);
-    // The FIFO was empty and only the owner appends to it.
-    require(i == 0 || local_.push(items[i]), "the local queue is full after it was found empty");
+  }
+  // Where their stacks are is asked when they come here: then that is close, too.
+  ring_.glance(refill_batch, [](const task* item) { __builtin_prefetch(&item->context); });
+  if (taken > 1) {
+    local_.fill(items + 1, taken - 1);  // it was empty, and only the owner appends to it
   }
   return taken != 0 ? items[0] : nullptr;
 }
@@ -217,6 +238,11 @@ void processor::commit_yielded(processor& here, task* left, void*) noexcept {
 void processor::commit_turn(processor& here, task* left, void*) noexcept {
   sanitizer::publish(left);
   here.local_.end_turn(left);
+}
+
+void processor::commit_to_ring(processor& here, task* left, void*) noexcept {
+  sanitizer::publish(left);
+  static_cast<void>(here.ring_.push(left));  // there was room for it (run_queue::has_room)
 }
 
 void processor::push_pinned(task& pinned) noexcept { inbox_.push(&pinned); }

@@ -36,6 +36,19 @@ class run_queue {
     return true;
   }
 
+  /// True when a push will succeed: nobody else takes room away. Owner only.
+  [[nodiscard]] CSP_ALWAYS_INLINE bool has_room() const noexcept { return size() < Capacity; }
+
+  /// Calls look(item) for up to `limit` items at the head, which thieves may take meanwhile. Owner only.
+  template <class Function>
+  void glance(std::uint32_t limit, const Function& look) const noexcept {
+    const std::uint32_t head = head_.load(std::memory_order_relaxed);
+    const std::uint32_t count = size();
+    for (std::uint32_t i = 0; i < limit && i < count; ++i) {
+      look(slots_[(head + i) % Capacity].load(std::memory_order_relaxed));
+    }
+  }
+
   /// Takes up to `limit` items from the head, oldest first; the count. Owner only.
   [[nodiscard]] std::uint32_t pop(T** items, std::uint32_t limit) noexcept {
     return take(items, limit, tail_.load(std::memory_order_relaxed), false);

@@ -77,7 +77,11 @@ CSP_ALWAYS_INLINE bool processor::step_aside(std::size_t places) noexcept {
 }
 
 CSP_ALWAYS_INLINE processor::turn processor::begin_turn(const task& self) noexcept {
-  if (chores_are_due() || inbox_.size() != 0 || self.home != nullptr || !local_is_last()) [[unlikely]] {
+  if (chores_are_due() || inbox_.size() != 0 || self.home != nullptr || overflow_.size() != 0) [[unlikely]] {
+    return {};
+  }
+  const bool goes_to_ring = !local_is_last();
+  if (goes_to_ring && !ring_.has_room()) [[unlikely]] {
     return {};
   }
   task* const next = local_.begin_turn();
@@ -85,11 +89,19 @@ CSP_ALWAYS_INLINE processor::turn processor::begin_turn(const task& self) noexce
     return {};
   }
   sanitizer::observe(next);
-  if (next->context.resume_point.get() == nullptr) [[unlikely]] {
+  commit_function commit = &processor::commit_turn;
+  if (goes_to_ring) {
     local_.end_turn();
-    return {next, &processor::commit_yielded};
+    commit = &processor::commit_to_ring;
   }
-  return {next, &processor::commit_turn};
+  if (next->context.resume_point.get() == nullptr) [[unlikely]] {
+    if (!goes_to_ring) {
+      local_.end_turn();
+      commit = &processor::commit_yielded;
+    }
+    bind_stack(*this, *next);
+  }
+  return {next, commit};
 }
 
 CSP_ALWAYS_INLINE void processor::yield(task& self) noexcept {
@@ -100,9 +112,9 @@ CSP_ALWAYS_INLINE void processor::yield(task& self) noexcept {
       bring_chores_forward();
       return;
     }
-  }
-  if (to.next != nullptr && to.next->context.resume_point.get() == nullptr) [[unlikely]] {
-    bind_stack(*this, *to.next);
+    if (to.next != nullptr && to.next->context.resume_point.get() == nullptr) {
+      bind_stack(*this, *to.next);
+    }
   }
   switcher::leave(*this, &self, to.next, to.commit, nullptr, false);
   sanitizer::observe(&self);

@@ -26,7 +26,7 @@ struct timer {
   // the wheel: a doubly linked list.
   timer* next = nullptr;
   timer* previous = nullptr;
-  timer* child = nullptr;  // in the heap; in the wheel what was the second next one: it is prefetched, and no more
+  timer* child = nullptr;  // in the heap; in the wheel one farther down its slot: it is prefetched, and no more
   std::uint16_t slot = 0;  // of the wheel; timer_wheel::nowhere: in the heap
   // Between arm() and its end. Written under the heap's lock; an owner that sees it fall may arm the timer afresh, in
   // another heap.

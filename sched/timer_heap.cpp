@@ -3,6 +3,7 @@
 #include "sched/waiter.h"
 
 #include <algorithm>
+#include <memory>
 
 namespace csp::inline v0::detail {
 
@@ -127,6 +128,9 @@ bool timer_heap::advance(nanos now) noexcept {
   stale_at_.store(wheel_.stale_at(), std::memory_order_relaxed);
   while (near != nullptr) {
     timer* const next = near->next;
+    if (near->sleeper != nullptr) {
+      prefetch_stack(*near->sleeper);  // its block is close by now
+    }
     put_near(*near);
     near = next;
   }
@@ -142,7 +146,8 @@ std::size_t timer_heap::clear() noexcept {
       item = root_ != nullptr ? root_ : wheel_.any();
       if (item == nullptr) {
         // The next scheduler that uses this heap finds it as new: its time may be a simulation's, which starts again.
-        wheel_ = timer_wheel();
+        std::destroy_at(&wheel_);
+        std::construct_at(&wheel_);
         stale_at_.store(0, std::memory_order_relaxed);
         return waits;
       }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace csp::inline v0::detail {
 
@@ -32,10 +33,10 @@ void timer_wheel::insert(timer& item) noexcept {
   item.slot = static_cast<std::uint16_t>(at);
   item.previous = nullptr;
   item.next = place.first;
-  item.child = nullptr;
+  item.child = std::exchange(place.newest[place.turn], &item);
+  place.turn = (place.turn + 1) % lead;
   if (place.first != nullptr) {
     place.first->previous = &item;
-    item.child = place.first->next;
   } else {
     levels_ |= 1U << level;
     occupied_[level] |= std::uint64_t{1} << digit;

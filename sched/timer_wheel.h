@@ -63,9 +63,16 @@ class timer_wheel {
   /// Enough for every nanos.
   static constexpr unsigned levels = (63 - tick_shift + digit_bits - 1) / digit_bits;
 
+  /// Who empties a slot meets timers that have left the caches, one behind the other. So each keeps a pointer to the
+  /// one that was put in so many before it: the walk brings that close, and waits for the page tables of several at
+  /// once; a core has some six walkers.
+  static constexpr std::size_t lead = 8;
+
   struct slot {
     timer* first = nullptr;
     nanos earliest = never;
+    std::array<timer*, lead> newest{};  // put in last, in turn; may have gone
+    std::size_t turn = 0;
   };
 
   /// The one that time comes to first; there is one. A slot that is being emptied comes before all others.

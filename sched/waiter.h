@@ -234,4 +234,9 @@ class waiter {
 /// the winner, holding no lock. Never allocates, never fails. `owner` may be gone when this returns.
 CSP_API void make_ready(waiter& owner) noexcept;
 
+/// Brings close what an owner that is to be woken soon will touch of its stack first. For who looks at several at once:
+/// so the walks through the page tables, one for each stack that was not in use for long, go side by side. A hint; the
+/// owner may be woken by others meanwhile.
+void prefetch_stack(const waiter& owner) noexcept;
+
 }  // namespace csp::inline v0::detail
