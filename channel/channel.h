@@ -194,16 +194,16 @@ class channel : public channel_base {
     return finish_receive(out, outcome, result);
   }
 
-  attempt attempt_send(void* value, handoff& result) noexcept override {
+  CSP_ALWAYS_INLINE attempt attempt_send(void* value, handoff& result) noexcept final {
     return try_send_locked(*static_cast<T*>(value), result);
   }
-  attempt attempt_receive(void* value, handoff& result) noexcept override {
+  CSP_ALWAYS_INLINE attempt attempt_receive(void* value, handoff& result) noexcept final {
     return try_receive_locked(*static_cast<std::optional<T>*>(value), result);
   }
-  void move_to(wait_node& receiver, void* value) noexcept override {
+  CSP_ALWAYS_INLINE void move_to(wait_node& receiver, void* value) noexcept final {
     static_cast<std::optional<T>*>(receiver.slot)->emplace(std::move(*static_cast<T*>(value)));
   }
-  void move_from(wait_node& sender, void* value) noexcept override {
+  CSP_ALWAYS_INLINE void move_from(wait_node& sender, void* value) noexcept final {
     static_cast<std::optional<T>*>(value)->emplace(std::move(*static_cast<T*>(sender.slot)));
   }
 

@@ -53,26 +53,6 @@ constexpr std::size_t few_arms = 16;
   return ready != 0 ? choose_bit(ready) : -1;
 }
 
-[[nodiscard]] CSP_ALWAYS_INLINE channel_base::attempt attempt_locked(channel_base& target, void* value,
-                                                                     select_operation::direction way,
-                                                                     channel_base::handoff& result) noexcept {
-  return way == select_operation::direction::send ? target.attempt_send(value, result)
-                                                  : target.attempt_receive(value, result);
-}
-
-// After the unlock: the value that still has to move, and the partner's wake.
-CSP_ALWAYS_INLINE void deliver(channel_base& target, void* value, select_operation::direction way,
-                               const channel_base::handoff& result) noexcept {
-  if (result.partner == nullptr) {
-    return;
-  }
-  if (result.value_pending) {
-    way == select_operation::direction::send ? target.move_to(*result.partner, value)
-                                             : target.move_from(*result.partner, value);
-  }
-  make_ready(*result.partner->owner);
-}
-
 std::span<spinlock*> lock_all(std::span<const select_arm> arms, std::span<spinlock*> room) noexcept {
   std::size_t count = 0;
   for (const select_arm& arm : arms) {
@@ -136,7 +116,8 @@ int try_arms_locked(std::span<select_arm> arms, std::span<spinlock* const> locks
     }
     select_arm& arm = arms[static_cast<std::size_t>(chosen)];
     channel_base::handoff result;
-    const auto outcome = attempt_locked(*arm.target, arm.value, arm.way, result);
+    const auto outcome = arm.way == select_operation::direction::send ? arm.target->attempt_send(arm.value, result)
+                                                                      : arm.target->attempt_receive(arm.value, result);
     if (outcome == channel_base::attempt::must_wait) {
       continue;
     }
@@ -167,6 +148,11 @@ int choose_of_several(std::uint64_t ready) noexcept {
     }
     return std::countr_zero(rest);
   }
+  // Of two, which is the common case, one or the other.
+  const std::uint64_t without_first = ready & (ready - 1);
+  if ((without_first & (without_first - 1)) == 0) {
+    return std::countr_zero(random_below(2) != 0 ? without_first : ready);
+  }
   // Up to eight, without a branch, which could not be foretold: each bit becomes a byte, bytes are added up and
   // compared all at once (Vigna, "Broadword Implementation of Rank/Select Queries", 2008).
   constexpr std::uint64_t ones = 0x0101010101010101;
@@ -179,22 +165,8 @@ int choose_of_several(std::uint64_t ready) noexcept {
   return static_cast<int>(((passed >> 7) * ones) >> 56);
 }
 
-select_attempt attempt_ready(channel_base& target, void* value, select_operation::direction way,
-                             bool may_wait) noexcept {
-  if (may_wait) {
-    lock_shared(target.lock, this_processor());
-  } else {
-    scheduling_point();
-    target.lock.lock();
-  }
-  channel_base::handoff result;
-  const auto outcome = attempt_locked(target, value, way, result);
-  target.lock.unlock();
-  if (outcome == channel_base::attempt::must_wait) {
-    return select_attempt::lost;
-  }
-  deliver(target, value, way, result);
-  return outcome == channel_base::attempt::closed ? select_attempt::closed : select_attempt::done;
+select_attempt attempt_any(channel_base& target, void* value, select_operation::direction way, bool may_wait) noexcept {
+  return attempt_ready(target, value, way, may_wait);
 }
 
 int try_select(std::span<select_arm> arms, bool may_wait) {
@@ -205,7 +177,7 @@ int try_select(std::span<select_arm> arms, bool may_wait) {
       return select_must_wait;
     }
     select_arm& arm = arms[static_cast<std::size_t>(chosen)];
-    const select_attempt outcome = attempt_ready(*arm.target, arm.value, arm.way, may_wait);
+    const select_attempt outcome = attempt_any(*arm.target, arm.value, arm.way, may_wait);
     if (outcome != select_attempt::lost) {
       arm.closed = outcome == select_attempt::closed;
       return chosen;

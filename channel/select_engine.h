@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <type_traits>
 
 namespace csp::inline v0::detail {
 
@@ -69,9 +70,44 @@ inline constexpr int select_must_wait = -3;
 /// How an attempt at an operation that looked ready came out; `lost`: a rival was faster.
 enum class select_attempt { lost, done, closed };
 
+/// After the unlock: the value that still has to move, and the partner's wake. `Channel` is channel_base, or what the
+/// channel is known to be: then nothing is called by way of a table.
+template <class Channel>
+CSP_ALWAYS_INLINE void deliver(Channel& target, void* value, select_operation::direction way,
+                               const channel_base::handoff& result) noexcept {
+  if (result.partner == nullptr) {
+    return;
+  }
+  if (result.value_pending) {
+    way == select_operation::direction::send ? target.move_to(*result.partner, value)
+                                             : target.move_from(*result.partner, value);
+  }
+  make_ready(*result.partner->owner);
+}
+
 /// Does an operation that looked ready, under its channel's lock alone. `way` is not none.
-[[nodiscard]] CSP_API select_attempt attempt_ready(channel_base& target, void* value, select_operation::direction way,
-                                                   bool may_wait) noexcept;
+template <class Channel>
+[[nodiscard]] CSP_ALWAYS_INLINE select_attempt attempt_ready(Channel& target, void* value,
+                                                             select_operation::direction way, bool may_wait) noexcept {
+  if (may_wait) {
+    lock_shared(target.lock, this_processor());
+  } else {
+    scheduling_point();
+    target.lock.lock();
+  }
+  channel_base::handoff result;
+  const auto outcome = way == select_operation::direction::send ? target.attempt_send(value, result)
+                                                                : target.attempt_receive(value, result);
+  target.lock.unlock();
+  if (outcome == channel_base::attempt::must_wait) {
+    return select_attempt::lost;
+  }
+  deliver(target, value, way, result);
+  return outcome == channel_base::attempt::closed ? select_attempt::closed : select_attempt::done;
+}
+/// The same as a call, for channels of several types.
+[[nodiscard]] CSP_API select_attempt attempt_any(channel_base& target, void* value, select_operation::direction way,
+                                                 bool may_wait) noexcept;
 
 /// Of several bits that are set, one with equal chances.
 [[nodiscard]] CSP_API int choose_of_several(std::uint64_t ready) noexcept;
@@ -83,18 +119,29 @@ enum class select_attempt { lost, done, closed };
 /// As many as a word has bits: so many operations try_operations() can look at.
 inline constexpr std::size_t most_arms_at_once = 64;
 
-/// Operations whose directions are known at compile time; a null target is never ready.
-template <select_operation::direction... Ways>
+/// Operations whose directions are known at compile time; a null target is never ready. `Channel` and `Way`: what all
+/// that have a channel have in common; channel_base where they have nothing.
+template <class Channel, select_operation::direction Way, select_operation::direction... Ways>
 struct operation_set {
   static constexpr std::size_t size = sizeof...(Ways);
   static constexpr std::array<select_operation::direction, size> ways{Ways...};
   std::array<channel_base*, size> targets;
   std::array<void*, size> values;
+
+  /// Does one that looked ready.
+  [[nodiscard]] CSP_ALWAYS_INLINE select_attempt attempt(std::size_t at, bool may_wait) const noexcept {
+    if constexpr (std::is_same_v<Channel, channel_base>) {
+      return attempt_any(*targets[at], values[at], ways[at], may_wait);
+    } else {
+      return attempt_ready(static_cast<Channel&>(*targets[at]), values[at], Way, may_wait);
+    }
+  }
 };
 
 /// Looks for a ready one of the operations and does it; else select_must_wait. Throws canceled.
-template <select_operation::direction... Ways>
-CSP_ALWAYS_INLINE int try_operations(const operation_set<Ways...>& operations, bool may_wait, bool& closed) {
+template <class Channel, select_operation::direction Way, select_operation::direction... Ways>
+CSP_ALWAYS_INLINE int try_operations(const operation_set<Channel, Way, Ways...>& operations, bool may_wait,
+                                     bool& closed) {
   static_assert(sizeof...(Ways) <= most_arms_at_once);
   cancellation_point();
   for (;;) {
@@ -111,9 +158,7 @@ CSP_ALWAYS_INLINE int try_operations(const operation_set<Ways...>& operations, b
     }
     // Taken from arrays: no branch could foretell which one it is.
     const int chosen = choose_bit(ready);
-    const auto index = static_cast<std::size_t>(chosen);
-    const select_attempt outcome =
-        attempt_ready(*operations.targets[index], operations.values[index], operations.ways[index], may_wait);
+    const select_attempt outcome = operations.attempt(static_cast<std::size_t>(chosen), may_wait);
     if (outcome != select_attempt::lost) [[likely]] {
       closed = outcome == select_attempt::closed;
       return chosen;
@@ -129,14 +174,20 @@ CSP_API int try_select(std::span<select_arm> arms, bool may_wait);
 /// more than two switches, and the partner of the last select may be about to come back.
 template <class Attempt>
 CSP_ALWAYS_INLINE int try_patiently(std::size_t arms, bool may_wait, const Attempt& attempt) {
-  int done = attempt();
-  if (done == select_must_wait && may_wait && arms > 1 && step_aside(arms)) {
-    done = attempt();
-    if (done == select_must_wait) {
+  // In a loop, for it to be called, and inlined, in one place.
+  for (bool stepped = false;; stepped = true) {
+    const int done = attempt();
+    if (done != select_must_wait || !may_wait || arms <= 1) {
+      return done;
+    }
+    if (stepped) {
       note_vain_step();
+      return done;
+    }
+    if (!step_aside(arms)) {
+      return done;
     }
   }
-  return done;
 }
 
 /// When that found nothing. Looks with all channels locked; or leaves every one locked with a node linked in it, and

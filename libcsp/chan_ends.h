@@ -45,11 +45,22 @@ nanos deadline_after(std::chrono::duration<Rep, Period> limit) {
   return add_saturating(current_time(), to_nanos(limit));
 }
 
-/// True for a type that functions return in registers, and so without elision of the copy. What was just filled part by
-/// part is then better taken part by part: one wide load would wait until the narrow stores before it have left the
-/// core's store buffer, which takes longer than a stack switch.
+/// True for values that functions return, in a std::optional, in registers, and so without elision of the copy. Such a
+/// one is better taken part by part: it was filled part by part just now, and one wide load would wait until those
+/// narrow stores have left the core's store buffer, which takes longer than a stack switch.
 template <class T>
-inline constexpr bool returned_in_registers = std::is_trivially_copyable_v<T> && sizeof(T) <= 2 * sizeof(void*);
+inline constexpr bool taken_by_parts =
+    std::is_trivially_copyable_v<T> && sizeof(std::optional<T>) <= 2 * sizeof(void*);
+
+/// What an operation has received, to be handed on.
+template <class T>
+[[nodiscard]] CSP_ALWAYS_INLINE std::optional<T> taken(std::optional<T>& filled) {
+  if constexpr (taken_by_parts<T>) {
+    return filled.has_value() ? std::optional<T>(std::in_place, *filled) : std::nullopt;
+  } else {
+    return std::move(filled);
+  }
+}
 
 /// What all handles can tell.
 template <class Self>
@@ -197,8 +208,8 @@ class receive_end {
   [[nodiscard]] CSP_ALWAYS_INLINE std::optional<T> recv() const {
     std::optional<T> value;
     static_cast<void>(receive_now(value));
-    if constexpr (returned_in_registers<std::optional<T>>) {
-      return value.has_value() ? std::optional<T>(std::in_place, *value) : std::nullopt;
+    if constexpr (taken_by_parts<T>) {
+      return taken(value);
     } else {
       return value;
     }

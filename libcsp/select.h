@@ -44,6 +44,27 @@ CSP_ALWAYS_INLINE bool finish_arm(Arm& arm, bool closed) {
   return true;
 }
 
+/// The same for one of several.
+template <class First, class... Others>
+requires(sizeof...(Others) != 0 && (std::is_same_v<First, Others> && ...)) CSP_ALWAYS_INLINE
+    bool finish_one_of(std::size_t chosen, bool closed, First& first, Others&... others) {
+  // Of one type, they are reached without a branch: no branch could foretell which one it is.
+  const std::array<First*, 1 + sizeof...(Others)> all{std::addressof(first), std::addressof(others)...};
+  return finish_arm(*all[chosen], closed);
+}
+template <class... Arms>
+CSP_ALWAYS_INLINE bool finish_one_of(std::size_t chosen, bool closed, Arms&... arms) {
+  std::size_t at = 0;
+  bool finished = true;
+  [[maybe_unused]] const auto finish = [&](auto& arm) {
+    if (at++ == chosen) {
+      finished = finish_arm(arm, closed);
+    }
+  };
+  (finish(arms), ...);
+  return finished;
+}
+
 /// Deadline and default of a set of arms, gathered while they are renewed.
 struct select_plan {
   select_limit limit;
@@ -165,22 +186,15 @@ requires(std::derived_from<std::remove_cvref_t<Arms>, detail::arm_base>&&...) CS
     int next = 0;
     (plan.add(arms, next++), ...);
     bool closed = false;
-    const detail::operation_set<std::remove_cvref_t<Arms>::way...> operations{{detail::operation_of(arms).target...},
-                                                                              {detail::operation_of(arms).value...}};
+    using kind = typename detail::common_kind<detail::kind_of<std::remove_cvref_t<Arms>>...>::type;
+    const typename kind::template set<std::remove_cvref_t<Arms>::way...> operations{
+        {detail::operation_of(arms).target...}, {detail::operation_of(arms).value...}};
     int chosen = detail::try_patiently(sizeof...(Arms), plan.may_wait(),
                                        [&] { return detail::try_operations(operations, plan.may_wait(), closed); });
     if (chosen == detail::select_must_wait) {
       chosen = detail::wait_at_arms(plan, closed, arms...);
     }
-    int at = 0;
-    bool finished = true;
-    [[maybe_unused]] const auto finish = [&](auto& arm) {
-      if (at++ == chosen) {
-        finished = detail::finish_arm(arm, closed);
-      }
-    };
-    (finish(arms), ...);
-    if (finished) {
+    if (detail::finish_one_of(static_cast<std::size_t>(chosen), closed, arms...)) {
       return chosen;
     }
   }

@@ -28,6 +28,7 @@ struct arm_base {
   void renew() noexcept {}
   /// How it moves a value through its channel; none: it has no channel.
   static constexpr auto way = select_operation::direction::none;
+  using channel_type = channel_base;  // what is known of that channel
   [[nodiscard]] static constexpr select_operation operation() noexcept { return {}; }
   /// What a select_list holds as long as the arm, for that not to outlive its channel.
   struct nothing {};
@@ -41,7 +42,8 @@ struct arm_base {
 template <class Payload>
 class borrowed_target {
  public:
-  using pointer = channel_pointer<channel<Payload>>;
+  using channel_type = channel<Payload>;
+  using pointer = channel_pointer<channel_type>;
 
   explicit borrowed_target(const pointer& handle) noexcept : channel_(handle.get()) {}
   [[nodiscard]] channel<Payload>* get() const noexcept { return channel_; }
@@ -61,7 +63,8 @@ class borrowed_target {
 template <class Payload>
 class owned_target {
  public:
-  using pointer = channel_pointer<channel<Payload>>;
+  using channel_type = channel<Payload>;
+  using pointer = channel_pointer<channel_type>;
 
   explicit owned_target(pointer handle) noexcept : owner_(std::move(handle)) {}
   [[nodiscard]] channel<Payload>* get() const noexcept { return owner_.get(); }
@@ -123,12 +126,13 @@ struct receive_arm : arm_base {
   [[nodiscard]] auto keep() const noexcept { return target.keep(); }
   void renew() noexcept { value.reset(); }
   static constexpr auto way = select_operation::direction::receive;
+  using channel_type = typename Target::channel_type;
   [[nodiscard]] CSP_ALWAYS_INLINE select_operation operation() noexcept { return {target.get(), &value, way}; }
   void finish(bool) {
     if constexpr (std::is_void_v<T>) {
       handler(value.has_value());
     } else {
-      handler(std::move(value));
+      handler(taken(value));
     }
   }
 };
@@ -145,6 +149,7 @@ struct send_arm : arm_base {
       : target(std::move(channel)), held(std::forward<Value>(value)), handler(std::move(what)) {}
   [[nodiscard]] auto keep() const noexcept { return target.keep(); }
   static constexpr auto way = select_operation::direction::send;
+  using channel_type = typename Target::channel_type;
   [[nodiscard]] CSP_ALWAYS_INLINE select_operation operation() noexcept {
     return {target.get(), std::addressof(held), way};
   }
@@ -167,6 +172,31 @@ template <class Handler>
 struct otherwise_arm : arm_base {
   Handler handler;
   void finish(bool) { handler(); }
+};
+
+/// A kind of channel operations.
+template <class Channel, select_operation::direction Way>
+struct operation_kind {
+  template <select_operation::direction... Ways>
+  using set = operation_set<Channel, Way, Ways...>;
+};
+using no_operation = operation_kind<channel_base, select_operation::direction::none>;
+using any_operation = operation_kind<channel_base, select_operation::direction::receive>;
+template <class Arm>
+using kind_of = std::conditional_t<Arm::way == select_operation::direction::none, no_operation,
+                                   operation_kind<typename Arm::channel_type, Arm::way>>;
+
+/// What arms have in common, apart from those without an operation: their kind if it is one, else that they are any.
+template <class... Kinds>
+struct common_kind {
+  using type = no_operation;
+};
+template <class First, class... Others>
+struct common_kind<First, Others...> {
+  using rest = typename common_kind<Others...>::type;
+  using type = std::conditional_t<
+      std::is_same_v<First, no_operation> || std::is_same_v<First, rest>, rest,
+      std::conditional_t<std::is_same_v<rest, no_operation>, First, any_operation>>;
 };
 
 template <class Arm>

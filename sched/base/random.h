@@ -15,10 +15,12 @@ class random_source {
 
   /// The next 32 bits. Owner only.
   CSP_NO_TSAN constexpr std::uint32_t next() noexcept {
+    // From the state as it is, before it moves on: nobody waits for that.
+    const auto bits = static_cast<std::uint32_t>((state_ * 0x2545F4914F6CDD1Dull) >> 32);
     state_ ^= state_ >> 12;
     state_ ^= state_ << 25;
     state_ ^= state_ >> 27;
-    return static_cast<std::uint32_t>((state_ * 0x2545F4914F6CDD1Dull) >> 32);
+    return bits;
   }
 
   /// A number in [0, bound), bound > 0; the bias of the multiplication (Lemire 2016) is below bound / 2^32.
