@@ -61,10 +61,10 @@ class local_queue {
   /// Puts items into the FIFO, which is empty; no more than it has room for. Owner only.
   void fill(T* const* items, std::uint32_t count) noexcept {
     enter();
+    const std::uint32_t first = first_.get();
     for (std::uint32_t i = 0; i < count; ++i) {
-      items_[i].set(items[i]);
+      items_[(first + i) % capacity].set(items[i]);
     }
-    first_.set(0);
     count_.set(count);
     leave();
   }
@@ -102,13 +102,14 @@ class local_queue {
     const bool fits = count < capacity;
     if (fits) {
       const std::uint32_t first = first_.get();
-      const std::uint32_t position = inserted_.get();
+      const std::uint32_t inserted = inserted_end_.get() - first;  // of those that are still here, if there are any
+      const std::uint32_t position = inserted <= count ? inserted : 0;
       for (std::uint32_t at = count; at > position; --at) {
         items_[(first + at) % capacity].set(items_[(first + at - 1) % capacity].get());
       }
       items_[(first + position) % capacity].set(item);
       count_.set(count + 1);
-      inserted_.set(position + 1);
+      inserted_end_.set(first + position + 1);
     }
     leave();
     return fits;
@@ -153,12 +154,13 @@ class local_queue {
       return nullptr;
     }
     const std::uint32_t first = first_.get();
-    if (const std::uint32_t inserted = inserted_.get(); inserted != 0) [[unlikely]] {
-      inserted_.set(inserted - 1);
-    }
     count_.set(count - 1);
-    first_.set((first + 1) % capacity);
-    return items_[first].get();
+    first_.set(first + 1);
+    T* const item = items_[first % capacity].get();
+    if (item == nullptr) {
+      __builtin_unreachable();
+    }
+    return item;
   }
 
   CSP_ALWAYS_INLINE void enter() noexcept {
@@ -192,9 +194,10 @@ class local_queue {
   atomic<std::uint32_t> owner_inside_{0};
   atomic<std::uint32_t> thief_wants_{0};
   relaxed<T*> next_;
+  // Positions count on for ever, and wrap; the slot is the position modulo the capacity.
   relaxed<std::uint32_t> first_;
   relaxed<std::uint32_t> count_;
-  relaxed<std::uint32_t> inserted_;  // how many at the front came by insert()
+  relaxed<std::uint32_t> inserted_end_;  // behind the last one that came by insert(); may have been passed
   std::array<relaxed<T*>, capacity> items_{};
   spinlock thieves_{lock_rank::queue};
 };

@@ -49,6 +49,7 @@ void processor::assign(scheduler_core& core, unsigned index, std::uint64_t seed,
   search_time_ = longest_search;
   chores_at_.set(simulated ? 1 : switches_between_chores);
   open_until_.set(0);
+  other_lines_.store(true, std::memory_order_relaxed);
   refused_steps_.set(0);
   count.spawned.set(0);
   count.finished.set(0);
@@ -150,6 +151,7 @@ void processor::do_chores() noexcept {
                              : soon         ? switches_between_clocks
                                             : switches_between_chores;
   chores_at_.set(count.switches.get() + rest);
+  settle_other_lines();
   if (task* const outside = take_shared()) {
     push_back(*outside);
   }

@@ -155,7 +155,10 @@ class CSP_API processor {
   /// Opens this processor for thieves, or closes it: while it is open, what becomes ready goes to the ring at once,
   /// where a thief takes it without a fence, for its owner leaves tasks waiting for long. It closes by itself. By a
   /// thief.
-  void open_to_thieves(bool open) noexcept { open_until_.set(open ? count.switches.get() + switches_open : 0); }
+  void open_to_thieves(bool open) noexcept {
+    open_until_.set(open ? count.switches.get() + switches_open : 0);
+    note_other_lines();
+  }
 
   // --- parts
   // ----------------------------------------------------------------------------------------------------------
@@ -249,6 +252,17 @@ class CSP_API processor {
   [[nodiscard]] CSP_ALWAYS_INLINE bool local_is_last() const noexcept {
     return overflow_.size() == 0 && ring_.size() == 0 && !is_open_to_thieves();
   }
+  /// Notes that a task was put in line elsewhere than in the local queue, or that thieves want them there: yields look
+  /// for that no sooner. After the push; any thread.
+  void note_other_lines() noexcept {
+    // [OL1] release: after what was pushed; pairs with the fence in settle_other_lines().
+    other_lines_.store(true, std::memory_order_release);
+  }
+  /// Takes the note back, if it has become untrue. At chores.
+  void settle_other_lines() noexcept;
+  [[nodiscard]] bool has_other_lines() const noexcept {
+    return ring_.size() != 0 || overflow_.size() != 0 || inbox_.size() != 0 || is_open_to_thieves();
+  }
   CSP_API static void commit_aside(processor& here, task* left, void* argument) noexcept;
   static void commit_moved(processor& here, task* left, void* argument) noexcept;
   /// True when the root's turn has come: to look at timers, inbox, poller and the scheduler's shared lists.
@@ -307,6 +321,7 @@ class CSP_API processor {
   // Hot, in the order of use.
   relaxed<task*> current_;
   relaxed<std::uint64_t> chores_at_;   // number of switches; 0: now. Requests come from other threads
+  atomic<bool> other_lines_{true};     // false: has_other_lines() is false, too
   relaxed<std::uint64_t> open_until_;  // number of switches; written by thieves
   relaxed<std::uint64_t> shared_operations_;
   relaxed<std::uint32_t> refused_steps_;  // so many calls of step_aside() to come

@@ -70,13 +70,28 @@ CSP_ALWAYS_INLINE bool processor::push_local(task& item) noexcept { return local
 void processor::push_back(task& item) noexcept {
   // The order of the three is the order of age: local before ring before overflow. Tasks that have not started and find
   // no place have an order of their own.
-  if (overflow_.size() == 0 && (push_local(item) || ring_.push(&item))) {
+  if (overflow_.size() == 0 && push_local(item)) {
     return;
   }
-  if (item.stack == nullptr) {
-    fresh_.push(&item, current());
-  } else {
+  if (overflow_.size() != 0 || !ring_.push(&item)) {
+    if (item.stack == nullptr) {
+      fresh_.push(&item, current());
+      return;
+    }
     overflow_.push(&item);
+  }
+  note_other_lines();
+}
+
+void processor::settle_other_lines() noexcept {
+  if (!other_lines_.load(std::memory_order_relaxed) || has_other_lines()) {
+    return;
+  }
+  other_lines_.store(false, std::memory_order_relaxed);
+  // Pairs with [OL1]: a push by another thread is seen below, or its note comes after ours.
+  full_fence();
+  if (has_other_lines()) {
+    note_other_lines();
   }
 }
 
@@ -187,12 +202,15 @@ void processor::submit(task& fresh) noexcept {
     if (task* const displaced = local_.exchange_next(&fresh)) {
       push_back(*displaced);
     }
+  } else {
+    note_other_lines();
   }
   core().notify_from_processor(*this);
 }
 
 void processor::deliver(task& pinned) noexcept {
   inbox_.push(&pinned);
+  note_other_lines();
   if (this_processor() != this) {
     // Pairs with the fence in sleep(): the sleeper sees the inbox, or the parker keeps the token.
     full_fence();
@@ -245,7 +263,10 @@ void processor::commit_to_ring(processor& here, task* left, void*) noexcept {
   static_cast<void>(here.ring_.push(left));  // there was room for it (run_queue::has_room)
 }
 
-void processor::push_pinned(task& pinned) noexcept { inbox_.push(&pinned); }
+void processor::push_pinned(task& pinned) noexcept {
+  inbox_.push(&pinned);
+  note_other_lines();
+}
 
 void processor::commit_aside(processor& here, task* left, void* places) noexcept {
   sanitizer::publish(left);

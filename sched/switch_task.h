@@ -77,12 +77,15 @@ CSP_ALWAYS_INLINE bool processor::step_aside(std::size_t places) noexcept {
 }
 
 CSP_ALWAYS_INLINE processor::turn processor::begin_turn(const task& self) noexcept {
-  if (chores_are_due() || inbox_.size() != 0 || self.home != nullptr || overflow_.size() != 0) [[unlikely]] {
+  if (chores_are_due() || self.home != nullptr) [[unlikely]] {
     return {};
   }
-  const bool goes_to_ring = !local_is_last();
-  if (goes_to_ring && !ring_.has_room()) [[unlikely]] {
-    return {};
+  bool goes_to_ring = false;
+  if (other_lines_.load(std::memory_order_relaxed)) {
+    goes_to_ring = !local_is_last();
+    if (inbox_.size() != 0 || overflow_.size() != 0 || (goes_to_ring && !ring_.has_room())) [[unlikely]] {
+      return {};
+    }
   }
   task* const next = local_.begin_turn();
   if (next == nullptr) [[unlikely]] {
