@@ -69,6 +69,8 @@ class CSP_API processor {
   static constexpr nanos longest_search = 40'000;
   /// And when sleeps turned out to be long: then the time was wasted.
   static constexpr nanos shortest_search = 1'000;
+  /// So many timers that were due between two sleeps are many.
+  static constexpr std::uint32_t dense_timers = 16;
   /// Signatures set apart for one core: more than it can have processors.
   static constexpr std::uint32_t signatures_a_core = 1024;
 
@@ -385,6 +387,8 @@ class CSP_API processor {
   // sleep.cpp
   /// Instead of a sleep: when a timer is due very soon, waits until it is or there is something else to do.
   [[nodiscard]] bool await_near_timer() noexcept;
+  /// Many were due since the last sleep.
+  [[nodiscard]] bool timers_are_dense() const noexcept { return timers_fired_ >= dense_timers; }
   /// Ends the account of the wake that began this search: whether it brought something.
   void judge_wake(bool in_vain) noexcept;
   /// Before a sleep: tells those of the first `end` that this one avoids. The earliest time at which it no longer does,

@@ -16,9 +16,8 @@ constexpr nanos longest_doze_time = 640'000;
 /// A timer that is due sooner is waited for awake: to fall asleep and to be woken takes a thread longer, and a virtual
 /// machine's several times as long.
 constexpr nanos shortest_sleep = 10'000;
-/// Where so many timers were due since the last sleep, the next ones wait for up to so long, to be due together: a
-/// sleep costs more than what most of them wake their tasks for.
-constexpr std::uint32_t dense_timers = 16;
+/// Where timers are dense the next ones wait for up to so long, to be due together: a sleep costs more than what most of
+/// them wake their tasks for.
 constexpr nanos dense_sleep = 50'000;
 
 }  // namespace
@@ -96,13 +95,17 @@ void processor::end_sleep() noexcept {
 bool processor::await_near_timer() noexcept {
   scheduler_core& owner = core();
   const nanos due = timers.earliest();
-  if (due == never || timers_fired_ >= dense_timers || !owner.settings().own_threads ||
-      due - owner.now() >= shortest_sleep) {
+  if (due == never || !owner.settings().own_threads) {
     return false;
   }
-  while (owner.now() < due && !has_work_in_line() && owner.ready_outside.size() == 0 && owner.injected.size() == 0 &&
+  nanos now = owner.now();
+  if (due - now >= shortest_sleep || (due > now && timers_are_dense())) {
+    return false;
+  }
+  while (now < due && !has_work_in_line() && owner.ready_outside.size() == 0 && owner.injected.size() == 0 &&
          !owner.halted()) {
     cpu_relax();
+    now = owner.now();
   }
   return true;
 }
@@ -118,7 +121,7 @@ void processor::sleep() noexcept {
   const nanos no_longer_avoids = begin_avoidance(others);
   if (begin_sleep()) {
     const nanos start = core().now();
-    const nanos first = timers_fired_ >= dense_timers ? start + dense_sleep : start;
+    const nanos first = timers_are_dense() ? start + dense_sleep : start;
     const nanos limit = std::min(std::max(timers.earliest(), first), no_longer_avoids);
     timers_fired_ = 0;
     source = poller_in_use();
