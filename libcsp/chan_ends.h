@@ -49,8 +49,7 @@ nanos deadline_after(std::chrono::duration<Rep, Period> limit) {
 /// one is better taken part by part: it was filled part by part just now, and one wide load would wait until those
 /// narrow stores have left the core's store buffer, which takes longer than a stack switch.
 template <class T>
-inline constexpr bool taken_by_parts =
-    std::is_trivially_copyable_v<T> && sizeof(std::optional<T>) <= 2 * sizeof(void*);
+inline constexpr bool taken_by_parts = std::is_trivially_copyable_v<T> && sizeof(std::optional<T>) <= 2 * sizeof(void*);
 
 /// What an operation has received, to be handed on.
 template <class T>

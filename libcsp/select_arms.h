@@ -194,9 +194,8 @@ struct common_kind {
 template <class First, class... Others>
 struct common_kind<First, Others...> {
   using rest = typename common_kind<Others...>::type;
-  using type = std::conditional_t<
-      std::is_same_v<First, no_operation> || std::is_same_v<First, rest>, rest,
-      std::conditional_t<std::is_same_v<rest, no_operation>, First, any_operation>>;
+  using type = std::conditional_t<std::is_same_v<First, no_operation> || std::is_same_v<First, rest>, rest,
+                                  std::conditional_t<std::is_same_v<rest, no_operation>, First, any_operation>>;
 };
 
 template <class Arm>

@@ -108,9 +108,11 @@ std::uint64_t processor::next_id() noexcept {
 }
 
 std::uint32_t processor::fire_timers(timer_heap& heap, nanos now, std::uint32_t limit) noexcept {
-  // No more than the local queue has room for: the heap keeps the rest in their order. But one at least, which goes to
-  // the end of the line: tasks that yield can fill the queue at each look, for ever.
-  const std::uint32_t room = std::max(local_queue<task>::capacity - local_.fifo_size(), std::uint32_t{1});
+  // No more than the local queue has room for: the heap keeps the rest in their order, and the next refill leaves room.
+  // But one at least where no refill comes, as tasks that yield take turns in that queue; it goes to the end of the
+  // line.
+  const std::uint32_t least = ring_.size() == 0 ? 1 : 0;
+  const std::uint32_t room = std::max(local_queue<task>::capacity - local_.fifo_size(), least);
   const std::uint32_t fired = heap.fire_due(now, std::min(limit, room));
   timers_fired_ += fired;
   return fired;

@@ -16,8 +16,8 @@ constexpr nanos longest_doze_time = 640'000;
 /// A timer that is due sooner is waited for awake: to fall asleep and to be woken takes a thread longer, and a virtual
 /// machine's several times as long.
 constexpr nanos shortest_sleep = 10'000;
-/// Where timers are dense the next ones wait for up to so long, to be due together: a sleep costs more than what most of
-/// them wake their tasks for.
+/// Where timers are dense the next ones wait for up to so long, to be due together: a sleep costs more than what most
+/// of them wake their tasks for.
 constexpr nanos dense_sleep = 50'000;
 
 }  // namespace

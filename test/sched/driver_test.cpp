@@ -219,3 +219,48 @@ TEST_CASE("driver: a timer among tasks that yield is late by a round of their tu
   // Near ones are looked for more often.
   CHECK(late(100us, 1us, 1us) <= 10us);
 }
+
+TEST_CASE("driver: late timers leave one turn in sixteen to tasks that have not started, and more to those that have") {
+  static constexpr int sleepers = 320;
+  // Turns that the others have from the first sleeper's end to the last one's, when all of them are due at once.
+  const auto turns_between = [](bool started) {
+    driver both;
+    std::atomic<int> woken{0};
+    std::atomic<int> turns{0};
+    both.go([&] {
+      for (int i = 0; i < sleepers; ++i) {
+        csp::go([&] {
+          csp::sleep_for(10ms);
+          ++woken;
+        });
+      }
+    });
+    while (both.step(0)) {
+    }
+    const auto take_turn = [&] { turns += woken > 0 && woken < sleepers ? 1 : 0; };
+    both.go([&] {
+      for (int i = 0; i < (started ? 40 : sleepers); ++i) {
+        csp::go([&] {
+          do {
+            take_turn();
+            csp::yield();
+          } while (started && woken < sleepers);
+        });
+      }
+    });
+    for (int i = 0; started && i < 8; ++i) {
+      REQUIRE(both.step(0));  // all have had a turn
+    }
+    both.time.advance(20ms);
+    while (!both.all_ended()) {
+      REQUIRE(both.step(0));
+    }
+    CHECK(woken == sleepers);
+    return turns.load();
+  };
+  const int of_fresh = turns_between(false);
+  CHECK(of_fresh >= sleepers / 32);
+  CHECK(of_fresh <= sleepers / 8);
+  const int of_started = turns_between(true);
+  CHECK(of_started >= sleepers / 4);
+}

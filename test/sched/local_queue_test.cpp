@@ -148,3 +148,33 @@ TEST_CASE("local_queue: owner and thieves account for every item") {
     CHECK(wrong == 0);
   }
 }
+
+TEST_CASE(
+    "local_queue: filled at once it is in order, wherever it begins; what is inserted comes first, in its order") {
+  constexpr std::uint32_t capacity = local_queue<int>::capacity;
+  local_queue<int> queue;
+  int values[capacity + 2];
+  int* items[capacity];
+  for (std::uint32_t i = 0; i < capacity; ++i) {
+    items[i] = &values[i];
+  }
+  for (std::uint32_t shift = 0; shift < 2 * capacity + 1; ++shift) {
+    queue.fill(items, capacity);
+    CHECK(queue.fifo_size() == capacity);
+    REQUIRE_FALSE(queue.insert(&values[capacity]));
+    REQUIRE(queue.pop(true) == items[0]);
+    REQUIRE(queue.pop(true) == items[1]);
+    REQUIRE(queue.insert(&values[capacity]));
+    REQUIRE(queue.insert(&values[capacity + 1]));
+    REQUIRE(queue.pop(true) == &values[capacity]);
+    REQUIRE(queue.insert(&values[capacity]));  // behind the one that was inserted before
+    REQUIRE(queue.pop(true) == &values[capacity + 1]);
+    REQUIRE(queue.pop(true) == &values[capacity]);
+    for (std::uint32_t i = 2; i < capacity; ++i) {
+      REQUIRE(queue.pop(true) == items[i]);
+    }
+    // Start the next round one slot further.
+    REQUIRE(queue.push(&values[0]));
+    REQUIRE(queue.pop(true) == &values[0]);
+  }
+}
