@@ -102,9 +102,8 @@ std::uint32_t processor::refill_limit() const noexcept {
   if (!timers_are_late_.get()) {
     return refill_batch;
   }
-  // Room for timers: a quarter of the turns is left to those in line, or one in sixteen if they have not started. Those
-  // have waited for nothing yet,
-  // and the more have, the later all of them will be.
+  // Room for timers: a quarter of the turns is left to those in line, or one in sixteen if the first has not started.
+  // Such ones have waited for nothing yet, and the more of them start, the later all will be.
   bool started = overflow_.size() != 0;
   ring_.glance(1, [&](const task* item) {
     const sanitizer::unseen glance;
