@@ -150,7 +150,7 @@ int choose_of_several(std::uint64_t ready) noexcept {
   }
   // Of two, which is the common case, one or the other.
   const std::uint64_t without_first = ready & (ready - 1);
-  if ((without_first & (without_first - 1)) == 0) {
+  if (without_first != 0 && (without_first & (without_first - 1)) == 0) {
     return std::countr_zero(random_below(2) != 0 ? without_first : ready);
   }
   // Up to eight, without a branch, which could not be foretold: each bit becomes a byte, bytes are added up and
