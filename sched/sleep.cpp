@@ -99,7 +99,7 @@ bool processor::await_near_timer() noexcept {
     return false;
   }
   nanos now = owner.now();
-  if (due - now >= shortest_sleep || (due > now && timers_are_dense())) {
+  if (due >= now + shortest_sleep || (due > now && timers_are_dense())) {
     return false;
   }
   while (now < due && !has_work_in_line() && owner.ready_outside.size() == 0 && owner.injected.size() == 0 &&
