@@ -52,8 +52,8 @@ inline std::size_t memory_page_size() noexcept {
 
 // From one stack of a slab to the next. A page more than the size, which is a power of two: else the tops of all
 // stacks, the only page that most tasks touch, would lie in a few sets of the TLB, and a thousand tasks that take turns
-// would walk the page tables at each switch (docs/decisions/stacks.md). Nobody uses that page. In the smallest class
-// every second page is a top, which costs less than half as much address space again.
+// would walk the page tables at each switch (docs/decisions/stacks.md). Nobody uses that page. Not in the
+// smallest class: every second page is a top there, and one page more would be half as much address space again.
 inline std::size_t stack_class_stride(unsigned cls) noexcept {
   return stack_class_size(cls) + (cls == 0 ? 0 : memory_page_size());
 }
