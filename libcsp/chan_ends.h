@@ -205,11 +205,14 @@ class receive_end {
  public:
   /// Receives; blocks until there is a value. nullopt: the channel is closed and drained. Cancellation point.
   [[nodiscard]] CSP_ALWAYS_INLINE std::optional<T> recv() const {
-    std::optional<T> value;
-    static_cast<void>(receive_now(value));
+    // A variable for each way: clang elides the copy of the second only where no other return is in its scope.
     if constexpr (taken_by_parts<T>) {
+      std::optional<T> value;
+      static_cast<void>(receive_now(value));
       return taken(value);
     } else {
+      std::optional<T> value;
+      static_cast<void>(receive_now(value));
       return value;
     }
   }

@@ -1,5 +1,7 @@
 #include "test/history/faults.h"
 
+#include <libcsp/mutex.h>
+
 #include "test/support/dice.h"
 
 #include <map>
@@ -79,8 +81,8 @@ class broken {
   }
 
   const fault kind_;
-  std::mutex lock_;
-  dice chance_;                             // guarded by lock_
+  csp::mutex lock_;  // of libcsp, for it is held over an operation, and there a simulation lets other tasks run
+  dice chance_;      // guarded by lock_
   std::map<unsigned, std::uint64_t> kept_;  // guarded by lock_
 };
 

@@ -156,6 +156,33 @@ TEST_CASE("run_queue: a thief takes half, rounded up, and no more than its limit
   CHECK(queue.size() == 0);
 }
 
+TEMPLATE_TEST_CASE("run_queue: its owner sees how much room there is, and the items at the head", "",
+                   (run_queue<int, 4>), (run_queue<int, 4, late_atomic>)) {
+  TestType queue;
+  int values[64];
+  std::deque<int*> model;
+  const auto glance = [&queue](std::uint32_t limit) {
+    std::deque<int*> seen;
+    queue.glance(limit, [&seen](int* item) { seen.push_back(item); });
+    return seen;
+  };
+  CHECK(glance(4).empty());
+  for (int& value : values) {
+    REQUIRE(queue.has_room() == (model.size() < 4));
+    if (!queue.has_room()) {
+      REQUIRE_FALSE(queue.push(&value));
+      int* taken[1];
+      REQUIRE(queue.pop(taken, 1) == 1);
+      model.pop_front();
+    }
+    REQUIRE(queue.push(&value));
+    model.push_back(&value);
+    CHECK(glance(100) == model);
+    CHECK(glance(1) == std::deque<int*>{model.front()});
+    CHECK(glance(0).empty());
+  }
+}
+
 TEMPLATE_TEST_CASE("run_queue: owner and thieves account for every item", "", (run_queue<std::uint32_t, 2>),
                    (run_queue<std::uint32_t, 4, late_atomic>), (run_queue<std::uint32_t, 256>)) {
   const auto total = static_cast<std::uint32_t>(csp_test::scaled(400'000));
