@@ -47,13 +47,14 @@ def draw(lines, folder, base):
     from matplotlib import patches, pyplot
 
     shown = [line for line in lines if line.get("ratio") and line["peer"] != base]
-    peers = list(dict.fromkeys(line["peer"] for line in shown))
-    legend = [patches.Patch(color=color, label=peer) for color, peer in zip(COLORS, peers)]
+    # A peer has the same color in all charts, and a place only where it has bars.
+    colors = dict(zip(dict.fromkeys(line["peer"] for line in shown), COLORS))
     paths = []
     for theme in THEMES:
         mine = [line for line in shown if theme_of(line["row"]) == theme]
         if not mine:
             continue
+        peers = {peer: color for peer, color in colors.items() if any(line["peer"] == peer for line in mine)}
         counts = sorted({line["processors"] for line in mine})
         labels = list(dict.fromkeys((line["row"], line["figure"]) for line in mine))
         height = 1.2 + len(labels) * (0.12 * len(peers) + 0.1)  # inches: a bar for each peer and a gap
@@ -67,6 +68,7 @@ def draw(lines, folder, base):
         axes[0][0].set_ylim(len(labels) - 0.4, -0.6)  # the first row on top
         figure.supxlabel(f"ratio to {base} in the same rounds (logarithmic; less is better)")
         figure.suptitle(" ")  # keeps the place of the legend
+        legend = [patches.Patch(color=color, label=peer) for peer, color in peers.items()]
         figure.legend(handles=legend, loc="upper center", ncols=len(peers))
         paths.append(folder / f"{theme}.svg")
         figure.savefig(paths[-1], metadata={"Date": None})
@@ -110,14 +112,19 @@ def cost(line):
 
 
 def draw_bars(axis, lines, labels, peers):
+    """The bars of one chart. `peers`: the color of each."""
+    from matplotlib import ticker
+
     width = 0.8 / len(peers)  # the bars of one label take 0.8 of its place
-    for index, peer in enumerate(peers):
+    for index, (peer, color) in enumerate(peers.items()):
         places = {(line["row"], line["figure"]): cost(line) for line in lines if line["peer"] == peer}
         at = [i + (index - (len(peers) - 1) / 2) * width for i, label in enumerate(labels) if label in places]
         ratios = [places[label] for label in labels if label in places]
         # A bar begins at 1, so that better goes to the left and worse to the right.
-        axis.barh(at, [r - 1 for r in ratios], width, left=1, color=COLORS[index])
+        axis.barh(at, [r - 1 for r in ratios], width, left=1, color=color)
     axis.set_xscale("log")
+    axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter(lambda ratio, _: f"{ratio:g}")
+    axis.xaxis.set_minor_formatter(ticker.NullFormatter())
     axis.axvline(1, color="black", linewidth=0.8)
     axis.grid(axis="x", which="major", linewidth=0.3)
