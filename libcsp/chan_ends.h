@@ -204,17 +204,16 @@ template <class Self, class T>
 class receive_end {
  public:
   /// Receives; blocks until there is a value. nullopt: the channel is closed and drained. Cancellation point.
+  [[nodiscard]] CSP_ALWAYS_INLINE std::optional<T> recv() const requires taken_by_parts<T> {
+    std::optional<T> value;
+    static_cast<void>(receive_now(value));
+    return taken(value);
+  }
+  /// The same. A function of its own: compilers are sure to elide the copy only where there is one return.
   [[nodiscard]] CSP_ALWAYS_INLINE std::optional<T> recv() const {
-    // A variable for each way: clang elides the copy of the second only where no other return is in its scope.
-    if constexpr (taken_by_parts<T>) {
-      std::optional<T> value;
-      static_cast<void>(receive_now(value));
-      return taken(value);
-    } else {
-      std::optional<T> value;
-      static_cast<void>(receive_now(value));
-      return value;
-    }
+    std::optional<T> value;
+    static_cast<void>(receive_now(value));
+    return value;
   }
 
   /// Receives if that is possible at once: ok, would_block or closed.
