@@ -63,7 +63,7 @@ void go(task_options options, F&& fn, source_location site = source_location::cu
 template <class F>
 requires std::invocable < std::decay_t<F>
 & > void go(F&& fn, source_location site = source_location::current()) {
-  detail::spawn_detached(detail::spawning_core(), {{}, 0, false, site}, std::forward<F>(fn));
+  detail::spawn_detached(detail::spawning_core(), site, std::forward<F>(fn));
 }
 
 /// A task whose end can be waited for. Move-only; destroying it unjoined detaches the task. Not thread-safe itself.
@@ -131,7 +131,7 @@ auto spawn(task_options options, F&& fn, source_location site = source_location:
 template <class F>
 requires std::invocable < std::decay_t<F>
 & > auto spawn(F&& fn, source_location site = source_location::current()) {
-  return detail::spawn_joinable<join_handle>(detail::spawning_core(), {{}, 0, false, site}, std::forward<F>(fn));
+  return detail::spawn_joinable<join_handle>(detail::spawning_core(), site, std::forward<F>(fn));
 }
 
 }  // namespace csp::inline v0

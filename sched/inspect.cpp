@@ -26,9 +26,10 @@ std::vector<task_snapshot> snapshot_tasks(const scheduler_core* only) {
     char name[sizeof subject.name];
     subject.copy_name(name);
     entry.name = name;
-    entry.file = subject.site_file.get();
-    entry.function = subject.site_function.get();
-    entry.line = subject.site_line.get();
+    const source_location site = subject.site.get();
+    entry.file = site.file_name();
+    entry.function = site.function_name();
+    entry.line = site.line();
     entry.waits_for = subject.waits_for.get();
     if (entry.waits_for != wait_kind::none) {
       entry.waiting = static_cast<nanos>(core->coarse_time() - subject.waiting_since.get()) * millisecond;

@@ -99,12 +99,9 @@ void processor::leave_thread() noexcept {
   set_this_processor(nullptr);
 }
 
-std::uint64_t processor::next_id() noexcept {
-  if (ids_next_ == ids_end_) [[unlikely]] {
-    ids_next_ = core().next_id_block(id_block);
-    ids_end_ = ids_next_ + id_block;
-  }
-  return ids_next_++;
+void processor::fetch_ids() noexcept {
+  ids_next_ = core().next_id_block(id_block);
+  ids_end_ = ids_next_ + id_block;
 }
 
 std::uint32_t processor::fire_timers(timer_heap& heap, nanos now, std::uint32_t limit) noexcept {

@@ -140,7 +140,12 @@ class CSP_API processor : public processor_limits {
   [[nodiscard]] unsigned index() const noexcept { return index_.get(); }
   [[nodiscard]] bool is_spare() const noexcept { return spare_.get(); }
   [[nodiscard]] futex_parker& sleeper() noexcept { return parker_; }
-  [[nodiscard]] std::uint64_t next_id() noexcept;
+  [[nodiscard]] CSP_ALWAYS_INLINE std::uint64_t next_id() noexcept {
+    if (ids_next_ == ids_end_) [[unlikely]] {
+      fetch_ids();
+    }
+    return ids_next_++;
+  }
   /// Milliseconds since the start, as of the monitor's last tick.
   [[nodiscard]] std::uint32_t coarse_time() const noexcept { return coarse_time_->get(); }
   /// The floating-point environment that tasks start with, the driving thread's (jump.h).
@@ -218,7 +223,11 @@ class CSP_API processor : public processor_limits {
   /// True while what goes to the end of the local queue goes behind all tasks in line that have started, and is not
   /// wanted by thieves.
   [[nodiscard]] CSP_ALWAYS_INLINE bool local_is_last() const noexcept {
-    return overflow_.size() == 0 && ring_.size() == 0 && !is_open_to_thieves();
+    return overflow_.size() == 0 && ring_is_passed_by();
+  }
+  /// The same, but for the overflow list.
+  [[nodiscard]] CSP_ALWAYS_INLINE bool ring_is_passed_by() const noexcept {
+    return ring_.size() == 0 && !is_open_to_thieves();
   }
   /// Notes that a task was put in line elsewhere than in the local queue, or that thieves want them there: yields look
   /// for that no sooner. After the push; any thread.
@@ -252,8 +261,14 @@ class CSP_API processor : public processor_limits {
   [[nodiscard]] std::uint32_t fire_timers(timer_heap& heap, nanos now, std::uint32_t limit) noexcept;
   [[nodiscard]] bool is_open_to_thieves() const noexcept { return count.switches.get() < open_until_.get(); }
 
+  CSP_NOINLINE void fetch_ids() noexcept;
+
   // queues.cpp
   void push_back(task& item) noexcept;
+  /// The same, inlined. Where it finds no place in local queue and ring it ends in the next one.
+  void push_in_order(task& item) noexcept;
+  CSP_NOINLINE void push_behind_ring(task& item) noexcept;
+  CSP_NOINLINE void submit_otherwise(task& fresh) noexcept;
   /// The same, and wakes somebody where that helps. The rare ends of ready() and of a yield are calls of their own, so
   /// that the common ones save no registers.
   CSP_NOINLINE void push_for_others(task& item) noexcept;

@@ -67,19 +67,31 @@ void bring_close(task& item, bool delivered) noexcept {
 
 CSP_ALWAYS_INLINE bool processor::push_local(task& item) noexcept { return local_is_last() && local_.push(&item); }
 
-void processor::push_back(task& item) noexcept {
-  // The order of the three is the order of age: local before ring before overflow. Tasks that have not started and find
-  // no place have an order of their own.
-  if (overflow_.size() == 0 && push_local(item)) {
+// The order of the three is the order of age: local before ring before overflow. Tasks that have not started and find no
+// place have an order of their own.
+CSP_ALWAYS_INLINE void processor::push_in_order(task& item) noexcept {
+  if (overflow_.size() != 0) [[unlikely]] {
+    push_behind_ring(item);
     return;
   }
-  if (overflow_.size() != 0 || !ring_.push(&item)) {
-    if (item.stack == nullptr) {
-      fresh_.push(&item, current());
-      return;
-    }
-    overflow_.push(&item);
+  if (ring_is_passed_by() && local_.push(&item)) {
+    return;
   }
+  if (!ring_.push(&item)) [[unlikely]] {
+    push_behind_ring(item);
+    return;
+  }
+  note_other_lines();
+}
+
+void processor::push_back(task& item) noexcept { push_in_order(item); }
+
+void processor::push_behind_ring(task& item) noexcept {
+  if (item.stack == nullptr) {
+    fresh_.push(&item, current());
+    return;
+  }
+  overflow_.push(&item);
   note_other_lines();
 }
 
@@ -156,7 +168,7 @@ void processor::ready(task& woken) noexcept {
 }
 
 void processor::push_for_others(task& item) noexcept {
-  push_back(item);
+  push_in_order(item);
   core().notify_from_processor(*this);
 }
 
@@ -189,21 +201,28 @@ void processor::end_delivery(bool many) noexcept {
 }
 
 void processor::submit(task& fresh) noexcept {
-  processor* const home = fresh.home;
   sanitizer::publish(&fresh);
-  if (home != nullptr) {
+  if (fresh.home != nullptr || core().idle.needs_wake()) [[unlikely]] {
+    submit_otherwise(fresh);
+  } else if (task* const displaced = local_.exchange_next(&fresh)) {
+    push_for_others(*displaced);
+  } else {
+    core().notify_from_processor(*this);
+  }
+}
+
+// To its home, or to where a sleeper looks that is about to be woken.
+void processor::submit_otherwise(task& fresh) noexcept {
+  if (processor* const home = fresh.home) {
     home->deliver(fresh);
     return;
   }
   // Who is woken for this very task takes it from the ring at once, if we have not come to it before; from `next` it
-  // would have to wait until it is plain that we compute. The glance decides on the place only.
-  const bool wakes = core().idle.needs_wake();
-  if (!wakes || overflow_.size() != 0 || !ring_.push(&fresh)) [[likely]] {
-    if (task* const displaced = local_.exchange_next(&fresh)) {
-      push_back(*displaced);
-    }
-  } else {
+  // would have to wait until it is plain that we compute. The glance that led here decides on the place only.
+  if (overflow_.size() == 0 && ring_.push(&fresh)) {
     note_other_lines();
+  } else if (task* const displaced = local_.exchange_next(&fresh)) {
+    push_back(*displaced);
   }
   core().notify_from_processor(*this);
 }

@@ -126,6 +126,8 @@ class CSP_API scheduler_core {
   /// A cell with identity, credit and no payload yet. From a task of this core, or from a plain thread. Throws
   /// std::bad_alloc, or std::logic_error when the scheduler does not run.
   [[nodiscard]] task& allocate(const spawn_options& options);
+  /// The same for a task that asks for nothing, as most do.
+  [[nodiscard]] task& allocate(source_location site);
   /// Puts the allocated task in line. Throws std::bad_alloc (from a plain thread only): the task is as before.
   void submit(task& fresh);
   /// Takes back what allocate() gave; the task was not submitted.
@@ -206,8 +208,10 @@ class CSP_API scheduler_core {
   void join_processors() noexcept;
   void report_stuck() const;
   processor& allocate_processor(unsigned index, bool spare);
-  void initialize(task& fresh, const spawn_options& options, std::uint8_t stack_class, std::uint64_t id,
-                  processor* home) noexcept;
+  void initialize(task& fresh, std::uint8_t stack_class, std::uint64_t id, processor* home, source_location site,
+                  std::string_view name, std::size_t private_bytes) noexcept;
+  /// The processor that runs the caller, if that is a task of this core; else null.
+  [[nodiscard]] processor* running_processor() const noexcept;
   [[nodiscard]] processor& next_home() noexcept;
   /// The class of a task that asks for something; throws std::invalid_argument.
   [[nodiscard]] unsigned choose_stack_class(const spawn_options& options) const;

@@ -21,10 +21,12 @@ namespace csp::inline v0::detail {
 template <class Object>
 inline constexpr bool fits_in_cell = sizeof(Object) <= payload_size && alignof(Object) <= 16;
 
-/// Gives an allocated task back unless it was submitted.
+/// Gives an allocated task back unless it was submitted. `Wish`: spawn_options, or of a task that asks for nothing the
+/// source_location.
 class allocated_task {
  public:
-  allocated_task(scheduler_core& core, const spawn_options& options) : core_(core), task_(&core.allocate(options)) {}
+  template <class Wish>
+  allocated_task(scheduler_core& core, const Wish& wish) : core_(core), task_(&core.allocate(wish)) {}
   ~allocated_task() {
     if (task_ != nullptr) {
       core_.abandon(*task_);
@@ -63,17 +65,19 @@ struct boxed_payload {
 template <class Payload>
 inline constexpr task_operations detached_operations = {
     [](void* memory) { (*static_cast<Payload*>(memory))(); },
-    [](void* memory) noexcept { std::destroy_at(static_cast<Payload*>(memory)); },
+    std::is_trivially_destructible_v<Payload>
+        ? nullptr
+        : +[](void* memory) noexcept { std::destroy_at(static_cast<Payload*>(memory)); },
     nullptr,
 };
 
-template <class F>
-void spawn_detached(scheduler_core& core, const spawn_options& options, F&& fn) {
+template <class Wish = spawn_options, class F>
+void spawn_detached(scheduler_core& core, const Wish& wish, F&& fn) {
   using callable = std::decay_t<F>;
   static_assert(std::invocable<callable&>, "a task's function is called without arguments");
   using payload =
       std::conditional_t<fits_in_cell<detached_payload<callable>>, detached_payload<callable>, boxed_payload<callable>>;
-  allocated_task fresh(core, options);
+  allocated_task fresh(core, wish);
   auto* const built = ::new (fresh.get().payload()) payload(std::forward<F>(fn));
   fresh.get().operations = &detached_operations<payload>;
   try {
@@ -188,14 +192,14 @@ R take_result(task& ended) {
   return payload.result->take();
 }
 
-template <template <class> class Handle, class F>
-auto spawn_joinable(scheduler_core& core, const spawn_options& options, F&& fn) {
+template <template <class> class Handle, class Wish = spawn_options, class F>
+auto spawn_joinable(scheduler_core& core, const Wish& wish, F&& fn) {
   using callable = std::decay_t<F>;
   static_assert(std::invocable<callable&>, "a task's function is called without arguments");
   using result = std::invoke_result_t<callable&>;
   using payload = joinable_payload<callable, result>;
   static_assert(fits_in_cell<payload>);
-  allocated_task fresh(core, options);
+  allocated_task fresh(core, wish);
   task& target = fresh.get();
   auto* const built = ::new (target.payload()) payload(std::forward<F>(fn));
   target.operations = &joinable_operations<payload>;

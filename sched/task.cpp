@@ -90,12 +90,13 @@ void cancel(task& target, std::uint32_t generation) noexcept {
 void describe_task(const task& subject, char* buffer, std::size_t size) noexcept {
   char name[sizeof subject.name] = {};
   subject.copy_name(name);
+  const source_location site = subject.site.get();
   if (name[0] != '\0') {
     std::snprintf(buffer, size, "task '%s' (%llu) spawned at %s:%u", name,
-                  static_cast<unsigned long long>(subject.id.get()), subject.site_file.get(), subject.site_line.get());
+                  static_cast<unsigned long long>(subject.id.get()), site.file_name(), site.line());
   } else {
     std::snprintf(buffer, size, "task %llu spawned at %s:%u", static_cast<unsigned long long>(subject.id.get()),
-                  subject.site_file.get(), subject.site_line.get());
+                  site.file_name(), site.line());
   }
 }
 

@@ -31,7 +31,7 @@ struct task;
 /// How the payload of one kind of callable is run and destroyed.
 struct task_operations {
   void (*invoke)(void* payload);            // runs the callable; may throw
-  void (*destroy)(void* payload) noexcept;  // destroys the callable, on the task's own stack
+  void (*destroy)(void* payload) noexcept;  // destroys the callable, on the task's own stack; null: nothing to do
   void (*destroy_result)(
       void* payload) noexcept;  // of a joinable task, else null; its payload starts with a join_state
 
@@ -103,9 +103,7 @@ struct alignas(cache_line) task : waiter {
   stack_block* stack = nullptr;
   relaxed<scheduler_core*> listed_core;
   relaxed<std::uint64_t> id;  // read by anybody, as are those that follow
-  relaxed<const char*> site_file;
-  relaxed<const char*> site_function;
-  relaxed<unsigned> site_line;
+  relaxed_location site;
   std::uint32_t host = 0;      // in a simulation with a network: the host that it runs on; its spawner's
   task* queue_next = nullptr;  // in a list of tasks
 

@@ -83,11 +83,13 @@ void run_body(task& self) noexcept {
   if (self.shields != 0) {
     fatal("a csp::shield outlived its task");
   }
-  shielded(self, [&self] { self.operations->destroy(self.payload()); });
+  if (auto* const destroy = self.operations->destroy) {
+    shielded(self, [&] { destroy(self.payload()); });
+  }
 }
 
 // The stack has been left for good; what still refers to the cell decides whether it is free.
-void leave_cell(processor& here, task& ended) noexcept {
+CSP_ALWAYS_INLINE void leave_cell(processor& here, task& ended) noexcept {
   if (ended.operations->joinable()) {
     auto& join = *static_cast<join_state*>(ended.payload());
     if ((join.record(join_state::stack_left) & join_state::result_destroyed) == 0) {
@@ -99,8 +101,8 @@ void leave_cell(processor& here, task& ended) noexcept {
 
 void record_depth(const task& ended, stack_block& block) noexcept {
   block.measured = false;
-  stack_usage_table::instance().record(ended.site_file.get(), ended.site_function.get(), ended.site_line.get(),
-                                       measure_stack(block));
+  const source_location site = ended.site.get();
+  stack_usage_table::instance().record(site.file_name(), site.function_name(), site.line(), measure_stack(block));
 }
 
 void commit_end(processor& here, task* left, void*) noexcept {

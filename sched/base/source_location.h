@@ -2,6 +2,9 @@
 // the same by the builtins that it is made from.
 #pragma once
 
+#include "sched/base/atomic.h"
+#include "sched/base/relaxed.h"
+
 #include <version>
 
 #if defined(__cpp_lib_source_location)
@@ -35,4 +38,31 @@ class source_location {
 };
 #endif
 
+namespace detail {
+
+/// A source location that one thread at a time writes and others may glance at, as a `relaxed`: the standard's is one
+/// pointer. Of one in parts a glance may find parts of two.
+#if defined(__cpp_lib_source_location)
+using relaxed_location = relaxed<source_location>;
+static_assert(sizeof(relaxed_location) == sizeof(void*));
+#else
+class relaxed_location {
+ public:
+  [[nodiscard]] source_location get() const noexcept {
+    return source_location::current(file_.get(), function_.get(), line_.get());
+  }
+  void set(source_location where) noexcept {
+    file_.set(where.file_name());
+    function_.set(where.function_name());
+    line_.set(where.line());
+  }
+
+ private:
+  relaxed<const char*> file_{""};
+  relaxed<const char*> function_{""};
+  relaxed<unsigned> line_;
+};
+#endif
+
+}  // namespace detail
 }  // namespace csp::inline v0

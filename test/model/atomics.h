@@ -129,7 +129,7 @@ class atomic {
   }
   static T narrow(std::uint64_t wide) noexcept {
     T value{};
-    std::memcpy(&value, &wide, sizeof value);
+    std::memcpy(static_cast<void*>(&value), &wide, sizeof value);  // T is trivially copyable
     return value;
   }
   operation make(action what, std::memory_order given, const site& where) const noexcept {
