@@ -60,7 +60,6 @@ void bring_close(task& item, bool delivered) noexcept {
   __builtin_prefetch(stack_top);
   __builtin_prefetch(stack_top + cache_line);
   __builtin_prefetch(stack_top + 2 * cache_line);
-  __builtin_prefetch(stack_top + 3 * cache_line);
 }
 
 }  // namespace
