@@ -366,8 +366,16 @@ class CSP_API processor : public processor_limits {
   /// While tasks of the one that it was noted for and ours fight over a lock, nothing is taken from there.
   [[nodiscard]] bool shuns(const observation& seen, nanos now) const noexcept;
   // sleep.cpp
-  /// Instead of a sleep: when a timer is due very soon, waits until it is or there is something else to do.
+  /// Instead of a sleep: when a timer is due very soon, waits until it is or there is something else to do; where
+  /// timers are dense, until several are.
   [[nodiscard]] bool await_near_timer() noexcept;
+  /// Sleeps until the time given without being parked: a submitter takes this one for busy, as it soon will be. So
+  /// there is no heavy fence, and the monitor does not doze.
+  void rest_among_timers(nanos until) noexcept;
+  /// Puts the thread to sleep, in the poller if that is in use and nobody else is there. Returns what is to be
+  /// delivered from afterwards, or null.
+  [[nodiscard]] poller* park_until(nanos limit) noexcept;
+  void deliver_from(poller* source) noexcept;
   /// Many were due since the last sleep.
   [[nodiscard]] bool timers_are_dense() const noexcept { return timers_fired_ >= dense_timers; }
   /// Ends the account of the wake that began this search: whether it brought something.

@@ -66,8 +66,8 @@ void bring_close(task& item, bool delivered) noexcept {
 
 CSP_ALWAYS_INLINE bool processor::push_local(task& item) noexcept { return local_is_last() && local_.push(&item); }
 
-// The order of the three is the order of age: local before ring before overflow. Tasks that have not started and find no
-// place have an order of their own.
+// The order of the three is the order of age: local before ring before overflow. Tasks that have not started and find
+// no place have an order of their own.
 CSP_ALWAYS_INLINE void processor::push_in_order(task& item) noexcept {
   if (overflow_.size() != 0) [[unlikely]] {
     push_behind_ring(item);

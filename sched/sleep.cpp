@@ -16,8 +16,8 @@ constexpr nanos longest_doze_time = 640'000;
 /// A timer that is due sooner is waited for awake: to fall asleep and to be woken takes a thread longer, and a virtual
 /// machine's several times as long.
 constexpr nanos shortest_sleep = 10'000;
-/// Where timers are dense the next ones wait for up to so long, to be due together: a sleep costs more than what most
-/// of them wake their tasks for.
+/// Where timers are dense the next ones wait for so long, to be due together: a sleep costs more than what most of them
+/// wake their tasks for. As long as Linux makes a thread's own timers wait, to end several at once (timer slack).
 constexpr nanos dense_sleep = 50'000;
 
 }  // namespace
@@ -92,6 +92,39 @@ void processor::end_sleep() noexcept {
   core().monitor().note_busy();
 }
 
+poller* processor::park_until(nanos limit) noexcept {
+  poller* const source = poller_in_use();
+  if (source != nullptr && source->try_claim()) {
+    static_cast<void>(parker_.park_in(*source, limit));
+    return source;
+  }
+  static_cast<void>(parker_.park_until(limit));
+  return nullptr;
+}
+
+void processor::deliver_from(poller* source) noexcept {
+  if (source != nullptr) {
+    source->deliver(this);
+    source->release_claim(core().now());
+  }
+}
+
+void processor::rest_among_timers(nanos until) noexcept {
+  quit_search();
+  timers_fired_ = 0;
+  poller* source = nullptr;
+  sleeping.set(true);
+  // Pairs with the fence in deliver(): it sees us sleep, or we see its task.
+  full_fence();
+  if (inbox_.size() == 0 && !core().halted() && !retire_requested.get()) {
+    count.sleeps.add(1);
+    source = park_until(until);
+  }
+  sleeping.set(false);
+  search_time_ = std::max(search_time_ / 2, shortest_search);  // to look on would have been in vain
+  deliver_from(source);
+}
+
 bool processor::await_near_timer() noexcept {
   scheduler_core& owner = core();
   const nanos due = timers.earliest();
@@ -99,7 +132,11 @@ bool processor::await_near_timer() noexcept {
     return false;
   }
   nanos now = owner.now();
-  if (due >= now + shortest_sleep || (due > now && timers_are_dense())) {
+  if (timers_are_dense() && due > now && due < now + dense_sleep) {
+    rest_among_timers(now + dense_sleep);
+    return true;
+  }
+  if (due >= now + shortest_sleep) {
     return false;
   }
   while (now < due && !has_work_in_line() && owner.ready_outside.size() == 0 && owner.injected.size() == 0 &&
@@ -111,26 +148,19 @@ bool processor::await_near_timer() noexcept {
 }
 
 void processor::sleep() noexcept {
+  judge_wake(true);
   if (await_near_timer()) {
     return;
   }
   poller* source = nullptr;
-  judge_wake(true);
   // Before we are parked: who is told to wake nobody for its own pushes has nobody to wake for them.
   const unsigned others = core().active();
   const nanos no_longer_avoids = begin_avoidance(others);
   if (begin_sleep()) {
     const nanos start = core().now();
-    const nanos first = timers_are_dense() ? start + dense_sleep : start;
-    const nanos limit = std::min(std::max(timers.earliest(), first), no_longer_avoids);
+    const nanos limit = std::min(timers.earliest(), no_longer_avoids);
     timers_fired_ = 0;
-    source = poller_in_use();
-    if (source != nullptr && source->try_claim()) {
-      static_cast<void>(parker_.park_in(*source, limit));
-    } else {
-      source = nullptr;
-      static_cast<void>(parker_.park_until(limit));
-    }
+    source = park_until(limit);
     // What came soon would have been found by looking on; what came late was not worth the looking.
     const bool soon = core().now() - start < longest_search;
     search_time_ = soon ? longest_search : std::max(search_time_ / 2, shortest_search);
@@ -139,10 +169,7 @@ void processor::sleep() noexcept {
   if (no_longer_avoids != never) {
     end_avoidance(others);
   }
-  if (source != nullptr) {
-    source->deliver(this);
-    source->release_claim(core().now());
-  }
+  deliver_from(source);
 }
 
 }  // namespace csp::inline v0::detail

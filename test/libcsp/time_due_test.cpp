@@ -3,8 +3,13 @@
 #include "test/support/topologies.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <thread>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 using namespace std::chrono_literals;
 using csp_test::expectations;
@@ -104,4 +109,74 @@ TEST_CASE("a flood of ready tasks does not hold up a due timer") {
     });
     expect.verify();
   }
+}
+
+// Where timers are dense, processors sleep between them without being parked.
+TEST_CASE("among dense timers come events, values from a plain thread and pinned tasks") {
+  csp_test::on_each_topology([](expectations& expect, unsigned) {
+    constexpr int sleepers = 200;
+    constexpr int naps = 20;
+    constexpr int events = 100;
+    constexpr int pinned_rounds = 100;
+    std::array<int, 2> ends{};
+    expect(::pipe2(ends.data(), O_CLOEXEC) == 0, "a pipe");
+
+    csp::wait_group group;
+    std::atomic<int> slept{0};
+    for (int i = 0; i < sleepers; ++i) {
+      group.go([&, i] {
+        for (int nap = 0; nap < naps; ++nap) {
+          csp::sleep_for(std::chrono::microseconds(300 + (i * 7 + nap * 13) % 1000));
+          slept.fetch_add(1);
+        }
+      });
+    }
+    const csp::chan<int> outside;
+    std::thread plain([&] {
+      for (int i = 0; i < events; ++i) {
+        expect(::write(ends[1], "x", 1) == 1, "a byte was written");
+        outside.send(i);
+        std::this_thread::sleep_for(100us);
+      }
+      outside.close();
+      ::close(ends[1]);
+    });
+    auto sum = csp::spawn([&] {
+      int result = 0;
+      for (const int value : outside) {
+        result += value;
+      }
+      return result;
+    });
+    auto bytes = csp::spawn([&] {
+      std::ptrdiff_t total = 0;
+      std::ptrdiff_t got = 1;
+      while (got > 0) {
+        std::array<char, 16> buffer{};
+        csp::select(csp::on_readable(ends[0], [&] { got = ::read(ends[0], buffer.data(), buffer.size()); }));
+        total += std::max<std::ptrdiff_t>(got, 0);
+      }
+      return total;
+    });
+    // A task that only its own processor may run, woken from wherever the other one is.
+    const csp::chan<int> there, back;
+    auto pinned = csp::spawn({.name = "pinned", .pinned = true}, [&] {
+      for (int i = 0; i < pinned_rounds; ++i) {
+        back.send(*there.recv() + 1);
+      }
+    });
+    int token = 0;
+    for (int i = 0; i < pinned_rounds; ++i) {
+      there.send(token);
+      token = *back.recv();
+    }
+    pinned.join();
+    expect(token == pinned_rounds, "the pinned task answered each time");
+    expect(bytes.join() == events, "each byte was read");
+    expect(sum.join() == events * (events - 1) / 2, "each value from the plain thread came");
+    csp::blocking([&] { plain.join(); });
+    ::close(ends[0]);
+    group.wait();
+    expect(slept.load() == sleepers * naps, "every sleep ended");
+  });
 }
