@@ -65,9 +65,14 @@ struct libcsp_peer {
 
   template <class T>
   [[gnu::always_inline]] static std::optional<T> recv_within(const csp::chan<T>& ch, std::chrono::nanoseconds limit) {
-    std::optional<T> got;
-    csp::select(csp::on_recv(ch, [&got](std::optional<T> v) { got = v; }), csp::on_timeout(limit));
-    return got;
+    T value{};
+    bool came = false;
+    auto take = [&](std::optional<T> v) {
+      came = v.has_value();
+      if (came) value = *v;
+    };
+    csp::select(csp::on_recv(ch, take), csp::on_timeout(limit));
+    return came ? std::optional<T>(value) : std::nullopt;
   }
 
   template <std::size_t Arms>

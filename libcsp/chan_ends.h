@@ -6,6 +6,7 @@
 #include "channel/channel.h"
 #include "sched/base/clock.h"
 #include "sched/canceled.h"
+#include "sched/deadline.h"
 #include "sched/park.h"
 
 #include <chrono>
@@ -38,12 +39,6 @@ struct payload_of<void> {
 [[noreturn]] CSP_API void throw_close_of_nil();
 /// An operation with a limit on a nil channel: waits for the deadline.
 CSP_API op_status wait_on_nil(nanos deadline);
-
-/// Deadlines as users give them.
-template <class Rep, class Period>
-nanos deadline_after(std::chrono::duration<Rep, Period> limit) {
-  return add_saturating(current_time(), to_nanos(limit));
-}
 
 /// True for values that functions return, in a std::optional, in registers, and so without elision of the copy. Such a
 /// one is better taken part by part: it was filled part by part just now, and one wide load would wait until those
@@ -119,13 +114,13 @@ class send_end {
   /// Sends within `limit`; duration::max() is without limit, zero or less is one attempt.
   template <class Rep, class Period>
   op_status send_for(T&& value, std::chrono::duration<Rep, Period> limit) const {
-    return send_by(value, deadline_after(limit));
+    return send_by(value, limit_after(limit));
   }
   template <class Rep, class Period>
   op_status send_for(const T& value,
                      std::chrono::duration<Rep, Period> limit) const requires std::is_copy_constructible_v<T> {
     T copy(value);
-    return send_by(copy, deadline_after(limit));
+    return send_by(copy, limit_after(limit));
   }
 
   /// Closes the channel: what is buffered can still be received, after that receives report the end; senders that wait
@@ -241,11 +236,11 @@ class receive_end {
   /// Receives within `limit`; duration::max() is without limit, zero or less is one attempt.
   template <class Rep, class Period>
   op_status recv_for(T& value, std::chrono::duration<Rep, Period> limit) const {
-    return receive_by(value, deadline_after(limit));
+    return receive_by(value, limit_after(limit));
   }
   template <class Rep, class Period>
   recv_result<T> recv_for(std::chrono::duration<Rep, Period> limit) const {
-    return receive_by(deadline_after(limit));
+    return receive_by(limit_after(limit));
   }
 
   /// Receives into `value`, for chains. \throws closed_channel when the channel is closed and drained

@@ -30,7 +30,7 @@ class send_end<Self, void> {
   op_status send_until(std::chrono::steady_clock::time_point deadline) const { return send_by(to_nanos(deadline)); }
   template <class Rep, class Period>
   op_status send_for(std::chrono::duration<Rep, Period> limit) const {
-    return send_by(deadline_after(limit));
+    return send_by(limit_after(limit));
   }
   /// Closes the channel; false when it was closed. \throws std::logic_error for a nil channel
   bool close() const {
@@ -77,7 +77,7 @@ class receive_end<Self, void> {
   op_status recv_until(std::chrono::steady_clock::time_point deadline) const { return receive_by(to_nanos(deadline)); }
   template <class Rep, class Period>
   op_status recv_for(std::chrono::duration<Rep, Period> limit) const {
-    return receive_by(deadline_after(limit));
+    return receive_by(limit_after(limit));
   }
 
  private:

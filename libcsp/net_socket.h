@@ -5,7 +5,7 @@
 
 #include "netio/shared_fd.h"
 #include "sched/base/clock.h"
-#include "sched/park.h"
+#include "sched/deadline.h"
 
 #include <chrono>
 #include <system_error>
@@ -85,7 +85,7 @@ class CSP_API socket {
  private:
   template <class Rep, class Period>
   static detail::nanos from_now(std::chrono::duration<Rep, Period> limit) noexcept {
-    return detail::add_saturating(detail::current_time(), detail::to_nanos(limit));
+    return detail::limit_after(limit);
   }
   void set(direction way, detail::nanos when) noexcept;
 

@@ -12,6 +12,7 @@
 #include <libcsp/select_arms.h>
 
 #include "channel/select_engine.h"
+#include "sched/deadline.h"
 
 #include <array>
 #include <chrono>
@@ -148,14 +149,15 @@ template <detail::signalling_handle Handle, class Handler = detail::no_handler>
                                                                   std::move(handler));
 }
 
-/// An arm that is chosen when no other was until `deadline` (steady clock), or for the length of `limit`.
+/// An arm that is chosen when no other was until `deadline` (steady clock), or for the length of `limit`, which counts
+/// from here and may be rounded up (time.h).
 template <class Handler = detail::no_handler>
 [[nodiscard]] auto on_timeout(std::chrono::steady_clock::time_point deadline, Handler handler = {}) {
   return detail::timeout_arm<Handler>{{}, {detail::to_nanos(deadline), false}, std::move(handler)};
 }
 template <class Rep, class Period, class Handler = detail::no_handler>
 [[nodiscard]] auto on_timeout(std::chrono::duration<Rep, Period> limit, Handler handler = {}) {
-  return detail::timeout_arm<Handler>{{}, {detail::deadline_after(limit), limit > limit.zero()}, std::move(handler)};
+  return detail::timeout_arm<Handler>{{}, {detail::limit_after(limit), limit > limit.zero()}, std::move(handler)};
 }
 
 /// An arm that is chosen when no other is ready: the select does not block. Go's default.

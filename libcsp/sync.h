@@ -11,6 +11,7 @@
 #include <libcsp/mutex.h>
 
 #include "sched/base/clock.h"
+#include "sched/deadline.h"
 #include "sched/park.h"
 #include "sched/wait_queue.h"
 
@@ -50,11 +51,11 @@ class CSP_API condition_variable {
   }
   template <class Rep, class Period>
   std::cv_status wait_for(std::unique_lock<mutex>& lock, std::chrono::duration<Rep, Period> limit) {
-    return wait_by(lock, detail::add_saturating(detail::current_time(), detail::to_nanos(limit)));
+    return wait_by(lock, detail::limit_after(limit));
   }
   template <class Rep, class Period, class Predicate>
   bool wait_for(std::unique_lock<mutex>& lock, std::chrono::duration<Rep, Period> limit, Predicate predicate) {
-    return wait_by(lock, detail::add_saturating(detail::current_time(), detail::to_nanos(limit)), predicate);
+    return wait_by(lock, detail::limit_after(limit), predicate);
   }
 
   /// Wakes the first waiter, or all.
@@ -95,7 +96,7 @@ class CSP_API semaphore {
   }
   template <class Rep, class Period>
   [[nodiscard]] bool try_acquire_for(std::chrono::duration<Rep, Period> limit) {
-    return acquire_by(detail::add_saturating(detail::current_time(), detail::to_nanos(limit)));
+    return acquire_by(detail::limit_after(limit));
   }
   /// Gives `count` permits.
   void release(std::ptrdiff_t count = 1) noexcept;
@@ -126,7 +127,7 @@ class CSP_API wait_group {
   /// The same within `limit`; false when the time was over first.
   template <class Rep, class Period>
   [[nodiscard]] bool wait_for(std::chrono::duration<Rep, Period> limit) {
-    return wait_by(detail::add_saturating(detail::current_time(), detail::to_nanos(limit)));
+    return wait_by(detail::limit_after(limit));
   }
 
   /// Starts a task that counts as one thing to be done: add(), csp::go, and done() at its end, also by an exception.

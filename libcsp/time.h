@@ -1,9 +1,13 @@
 // Sleeping and timers. All on the steady clock: setting the system's time wakes nobody early or late.
+//
+// What is given as a length counts from the call, by the clock. The limit of a wait (recv_for, on_timeout, wait_for and
+// the like) of 100 ms and more may be rounded up, by less than a thousandth: the clock is not read for each of them.
 #pragma once
 
 #include <libcsp/chan.h>
 
 #include "channel/ticker_core.h"
+#include "sched/deadline.h"
 #include "sched/park.h"
 
 #include <chrono>

@@ -51,6 +51,8 @@ void processor::assign(scheduler_core& core, unsigned index, std::uint64_t seed,
   open_until_.set(0);
   other_lines_.store(true, std::memory_order_relaxed);
   refused_steps_.set(0);
+  // A clock that somebody injected goes as it likes.
+  soon_.reset(core.settings().clock != &steady_source() || !cycles_measure_time());
   count.spawned.set(0);
   count.finished.set(0);
   count.switches.set(0);
@@ -98,6 +100,8 @@ void processor::leave_thread() noexcept {
   }
   set_this_processor(nullptr);
 }
+
+nanos processor::now() const noexcept { return core().now(); }
 
 void processor::fetch_ids() noexcept {
   ids_next_ = core().next_id_block(id_block);

@@ -22,6 +22,7 @@
 #include "sched/stack_pool.h"
 #include "sched/task.h"
 #include "sched/task_list.h"
+#include "sched/time_bound.h"
 #include "sched/timer_heap.h"
 
 #include <cstdint>
@@ -146,6 +147,10 @@ class CSP_API processor : public processor_limits {
     }
     return ids_next_++;
   }
+  /// A time of the scheduler's clock that is not before now. On this processor's thread.
+  [[nodiscard]] CSP_ALWAYS_INLINE nanos time_from_now_on() noexcept {
+    return soon_.get([this]() noexcept { return now(); });
+  }
   /// Milliseconds since the start, as of the monitor's last tick.
   [[nodiscard]] std::uint32_t coarse_time() const noexcept { return coarse_time_->get(); }
   /// The floating-point environment that tasks start with, the driving thread's (jump.h).
@@ -262,6 +267,8 @@ class CSP_API processor : public processor_limits {
   [[nodiscard]] bool is_open_to_thieves() const noexcept { return count.switches.get() < open_until_.get(); }
 
   CSP_NOINLINE void fetch_ids() noexcept;
+  /// By the scheduler's clock.
+  [[nodiscard]] CSP_NOINLINE nanos now() const noexcept;
 
   // queues.cpp
   void push_back(task& item) noexcept;
@@ -313,6 +320,7 @@ class CSP_API processor : public processor_limits {
   int* errno_ = nullptr;                     // of the driving thread
   local_queue<task> local_;
 
+  time_bound soon_;
   relaxed<task*> last_left_;
   context root_;
   sanitizer::fiber committer_;  // as whom commits run

@@ -5,6 +5,7 @@
 #include "sched/base/config.h"
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <ctime>
 #include <limits>
@@ -54,6 +55,13 @@ class CSP_API clock_source {
 template <class Rep, class Period>
 [[nodiscard]] constexpr nanos to_nanos(std::chrono::duration<Rep, Period> duration) noexcept {
   using ratio = std::ratio_divide<Period, std::nano>;
+  if constexpr (std::integral<Rep> && ratio::den == 1) {
+    nanos whole = 0;
+    if (__builtin_mul_overflow(duration.count(), ratio::num, &whole)) {
+      return duration.count() > 0 ? never : std::numeric_limits<nanos>::min();
+    }
+    return whole;
+  }
   const auto scaled = static_cast<long double>(duration.count()) * static_cast<long double>(ratio::num) /
                       static_cast<long double>(ratio::den);
   if (!(scaled < static_cast<long double>(never))) {

@@ -45,6 +45,37 @@ TEST_CASE("a sleeper is never early") {
   });
 }
 
+TEST_CASE("a wait is never shorter than its limit") {
+  on_each_topology([](expectations& expect, unsigned) {
+    const csp::chan<int> empty, unwanted;
+    csp::semaphore taken(0);
+    csp::wait_group group;
+    const auto check = [&](std::chrono::nanoseconds limit, const auto& wait) {
+      group.go([&expect, limit, wait] {
+        const auto start = csp::clock::now();
+        wait(limit);
+        expect(csp::clock::now() - start >= limit, "at least for its limit");
+      });
+    };
+    for (const auto around : {1ms, 99ms, 100ms, 130ms}) {
+      for (int i = 0; i < 8; ++i) {
+        const auto limit = around + std::chrono::microseconds(i * 137);
+        check(limit, [&](auto most) {
+          int value = 0;
+          expect(empty.recv_for(value, most) == csp::op_status::timeout, "nothing was received");
+        });
+        check(limit,
+              [&](auto most) { expect(unwanted.send_for(1, most) == csp::op_status::timeout, "nothing was sent"); });
+        check(limit, [&](auto most) {
+          expect(csp::select(csp::on_recv(empty), csp::on_timeout(most)) == 1, "nothing was selected");
+        });
+        check(limit, [&](auto most) { expect(!taken.try_acquire_for(most), "nothing was acquired"); });
+      }
+    }
+    group.wait();
+  });
+}
+
 TEST_CASE("a sleep of zero, less, or until the past lets others run and returns") {
   on_each_topology([](expectations& expect, unsigned processors) {
     const auto forms = {+[] { csp::sleep_for(0ns); },

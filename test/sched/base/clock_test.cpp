@@ -23,6 +23,8 @@ TEST_CASE("clock: durations become nanoseconds exactly") {
   CHECK(to_nanos(microseconds(3)) == 3'000);
   CHECK(to_nanos(hours(24 * 365)) == 31'536'000'000'000'000);
   CHECK(to_nanos(float_seconds(0.25)) == 250'000'000);
+  CHECK(to_nanos(duration<std::int8_t, std::kilo>(100)) == 100'000'000'000'000);
+  CHECK(to_nanos(duration<std::uint8_t, std::milli>(200)) == 200'000'000);
   // No precision is lost near the limits.
   CHECK(to_nanos(nanoseconds((nanos{1} << 62) + 1)) == (nanos{1} << 62) + 1);
   CHECK(to_nanos(nanoseconds(never - 1)) == never - 1);
@@ -43,6 +45,8 @@ TEST_CASE("clock: what is too long is never, what is too far back is the beginni
   CHECK(to_nanos(microseconds::max()) == never);
   CHECK(to_nanos(hours::max()) == never);
   CHECK(to_nanos(duration<std::int64_t, std::ratio<31'556'952>>::max()) == never);
+  CHECK(to_nanos(duration<std::uint64_t>(std::numeric_limits<std::uint64_t>::max())) == never);
+  CHECK(to_nanos(duration<std::uint64_t, std::nano>(std::numeric_limits<std::uint64_t>::max())) == never);
   CHECK(to_nanos(float_seconds(1e30)) == never);
   CHECK(to_nanos(float_seconds(std::numeric_limits<double>::infinity())) == never);
   CHECK(to_nanos(float_seconds(std::nan(""))) == never);
