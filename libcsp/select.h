@@ -93,7 +93,11 @@ struct select_plan {
     if (outcome >= 0) [[likely]] {
       return outcome;
     }
-    return outcome == select_would_block ? otherwise_index : timeout_index;
+    const int index = outcome == select_would_block ? otherwise_index : timeout_index;
+    if (index < 0) {
+      __builtin_unreachable();  // the engine gives up only for such an arm; without this gcc warns of the position -1
+    }
+    return index;
   }
 };
 
@@ -191,9 +195,10 @@ requires(std::derived_from<std::remove_cvref_t<Arms>, detail::arm_base>&&...) CS
     using kind = typename detail::common_kind<detail::kind_of<std::remove_cvref_t<Arms>>...>::type;
     const typename kind::template set<std::remove_cvref_t<Arms>::way...> operations{
         {detail::operation_of(arms).target...}, {detail::operation_of(arms).value...}};
-    int chosen = detail::try_patiently(sizeof...(Arms), plan.may_wait(), [&]() __attribute__((always_inline)) {
-      return detail::try_operations(operations, plan.may_wait(), closed);
-    });
+    int chosen = detail::try_patiently(
+        sizeof...(Arms), plan.may_wait(), [&]() __attribute__((always_inline)) {
+          return detail::try_operations(operations, plan.may_wait(), closed);
+        });
     if (chosen == detail::select_must_wait) {
       chosen = detail::wait_at_arms(plan, closed, arms...);
     }

@@ -181,7 +181,12 @@ task* processor::choose() noexcept {
 }
 
 processor::step_result processor::step() noexcept {
-  task* item = choose();
+  task* item = postponed_.get();
+  if (item != nullptr) {
+    postponed_.set(nullptr);
+  } else {
+    item = choose();
+  }
   if (item == nullptr) {
     item = search();
     if (item == nullptr) {

@@ -258,6 +258,9 @@ class CSP_API processor : public processor_limits {
     }
   }
   [[nodiscard]] task* choose() noexcept;
+  /// Gives a task that was taken to run next its stack, while the running one holds locks: if that takes long, memory
+  /// of the kernel for one, it is left to the root, which runs it first, and null is returned.
+  [[nodiscard]] CSP_API CSP_NO_TSAN task* bind_while_locked(task& fresh) noexcept;
   void do_chores() noexcept;
   /// The scheduler's poller, if it has one that watches something; else null.
   [[nodiscard]] poller* poller_in_use() const noexcept;
@@ -322,6 +325,7 @@ class CSP_API processor : public processor_limits {
 
   time_bound soon_;
   relaxed<task*> last_left_;
+  relaxed<task*> postponed_;  // to run first, when it has a stack
   context root_;
   sanitizer::fiber committer_;  // as whom commits run
   const relaxed<std::uint32_t>* coarse_time_ = nullptr;

@@ -42,6 +42,9 @@ class stack_pool {
       spill_credits(cls);
   }
 
+  // True when take() finds one in this pool, in no time.
+  [[nodiscard]] bool has(unsigned cls) const noexcept { return magazines_[cls].count != 0; }
+
   // The stack that was given last, or else one of the arena. The caller uses up its credit's right.
   [[nodiscard]] stack_block* take(unsigned cls) noexcept {
     magazine& m = magazines_[cls];

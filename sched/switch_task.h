@@ -40,9 +40,9 @@ CSP_ALWAYS_INLINE task* processor::take_next() noexcept {
 
 CSP_ALWAYS_INLINE void processor::park(commit_function commit, void* argument) noexcept {
   task* const self = running();
-  task* const next = take_next();
+  task* next = take_next();
   if (next != nullptr && next->context.resume_point.get() == nullptr) [[unlikely]] {
-    bind_stack(*this, *next);
+    next = bind_while_locked(*next);
   }
   switcher::leave(*this, self, next, commit, argument, false);
   // The edge from whoever made this task ready.

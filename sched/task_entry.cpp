@@ -200,6 +200,15 @@ CSP_NO_TSAN void bind_stack(processor& here, task& fresh) noexcept {
       make_stack_entry<&enter_task>(top, static_cast<std::size_t>(top - block->usable_bottom()), here.control_word()));
 }
 
+CSP_NO_TSAN task* processor::bind_while_locked(task& fresh) noexcept {
+  if (fresh.stack == nullptr && stacks.has(fresh.stack_class)) {
+    bind_stack(*this, fresh);
+    return &fresh;
+  }
+  postponed_.set(&fresh);
+  return nullptr;
+}
+
 void drop_handle(task& target) noexcept {
   auto& join = *static_cast<join_state*>(target.payload());
   if ((join.record(join_state::handle_gone) & join_state::ended) == 0) {

@@ -64,6 +64,49 @@ TEST_CASE("driver: sleep follows the injected clock") {
   CHECK(both.all_ended());
 }
 
+TEST_CASE("driver: a stack is made when the locks of the wait before have been released") {
+  driver both;
+  const csp::chan<void> gate;
+  bool first = false;
+  bool second = false;
+  both.go([&] {
+    csp::go([&] { first = true; });
+    static_cast<void>(gate.recv());  // holds the channel's lock until another stack has been reached
+    csp::yield();
+    csp::go([&] { second = true; });
+    static_cast<void>(gate.recv());
+  });
+  // No stack is at hand: the root makes one, in its next decision.
+  REQUIRE(both.step(0));
+  CHECK_FALSE(first);
+  CHECK(gate.try_send() == csp::op_status::ok);
+  REQUIRE(both.step(0));
+  CHECK(first);
+  CHECK_FALSE(second);
+  both.run_until_idle();
+  CHECK(second);
+  CHECK(gate.try_send() == csp::op_status::ok);
+  both.run_until_idle();
+  CHECK(both.all_ended());
+}
+
+TEST_CASE("driver: a stack that is at hand is taken at once") {
+  driver both;
+  const csp::chan<void> gate;
+  bool ran = false;
+  both.go([&] {
+    csp::go([] {});
+    csp::yield();  // that one ends, and leaves its stack
+    csp::go([&] { ran = true; });
+    static_cast<void>(gate.recv());
+  });
+  REQUIRE(both.step(0));
+  CHECK(ran);
+  CHECK(gate.try_send() == csp::op_status::ok);
+  both.run_until_idle();
+  CHECK(both.all_ended());
+}
+
 TEST_CASE("driver: the timers of a processor that stands still are fired by the other") {
   driver both;
   unsigned woken_on = 99;
