@@ -102,8 +102,8 @@ struct alignas(cache_line) task : waiter {
   const task_operations* operations = nullptr;
   stack_block* stack = nullptr;
   relaxed<scheduler_core*> listed_core;
-  relaxed<std::uint64_t> id;  // read by anybody, as are those that follow
-  relaxed_location site;
+  relaxed<std::uint64_t> id;                    // read by anybody, as are those that follow
+  [[no_unique_address]] relaxed_location site;  // where it has parts, the next field lies in its padding
   std::uint32_t host = 0;      // in a simulation with a network: the host that it runs on; its spawner's
   task* queue_next = nullptr;  // in a list of tasks
 

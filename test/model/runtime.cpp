@@ -148,6 +148,10 @@ task* processor::refill() noexcept { return nullptr; }
 task* processor::take_in_turn(bool) noexcept { return nullptr; }
 void processor::commit_yielded(processor&, task*, void*) noexcept {}
 void bind_stack(processor&, task&) noexcept { model::fail("a task without a stack"); }
+task* processor::bind_while_locked(task&) noexcept {
+  model::fail("a task without a stack");
+  return nullptr;
+}
 void scheduler_core::wake_one() noexcept { model::fail("a task with a home was not taken there"); }
 
 void processor::interleave() noexcept {}
