@@ -179,6 +179,7 @@ TEST_CASE("stack sources: what an allocator throws leaves the spawn, and nothing
       csp::chan<void> gate;
       for (int round = 0; round < 3; ++round) {
         csp::wait_group ended;
+        int waiting = 0;
         for (int i = 0; i < 15; ++i) {
           ended.add(1);
           try {
@@ -187,15 +188,16 @@ TEST_CASE("stack sources: what an allocator throws leaves the spawn, and nothing
               ++ran;
               ended.done();
             });
-            ++spawned;
+            ++waiting;
           } catch (const std::bad_alloc&) {
             ended.done();
             ++refused;
           }
         }
-        for (int i = 0; i < 10; ++i) {
+        for (int i = 0; i < waiting; ++i) {
           gate.send();
         }
+        spawned += waiting;
         ended.wait();
         while (csp::tasks().size() != 1) {
           csp::yield();
