@@ -1,5 +1,5 @@
-// Sleeping: bounds, order and cancellation. Nothing is asserted about how late a sleeper may be; that it is never early
-// is.
+// Sleeping, and waits with a limit: bounds, order and cancellation. Nothing is asserted about how late they may be;
+// that they are never early is.
 #include "test/support/topologies.h"
 
 #include <algorithm>
