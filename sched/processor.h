@@ -278,7 +278,7 @@ class CSP_API processor : public processor_limits {
   /// The same, inlined. Where it finds no place in local queue and ring it ends in the next one.
   void push_in_order(task& item) noexcept;
   CSP_NOINLINE void push_behind_ring(task& item) noexcept;
-  CSP_NOINLINE void submit_otherwise(task& fresh) noexcept;
+  CSP_NOINLINE void submit_otherwise(task& fresh, processor* home) noexcept;
   /// The same, and wakes somebody where that helps. The rare ends of ready() and of a yield are calls of their own, so
   /// that the common ones save no registers.
   CSP_NOINLINE void push_for_others(task& item) noexcept;

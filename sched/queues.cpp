@@ -200,9 +200,10 @@ void processor::end_delivery(bool many) noexcept {
 }
 
 void processor::submit(task& fresh) noexcept {
+  processor* const home = fresh.home;
   sanitizer::publish(&fresh);
-  if (fresh.home != nullptr || core().idle.needs_wake()) [[unlikely]] {
-    submit_otherwise(fresh);
+  if (home != nullptr || core().idle.needs_wake()) [[unlikely]] {
+    submit_otherwise(fresh, home);
   } else if (task* const displaced = local_.exchange_next(&fresh)) {
     push_for_others(*displaced);
   } else {
@@ -211,8 +212,8 @@ void processor::submit(task& fresh) noexcept {
 }
 
 // To its home, or to where a sleeper looks that is about to be woken.
-void processor::submit_otherwise(task& fresh) noexcept {
-  if (processor* const home = fresh.home) {
+void processor::submit_otherwise(task& fresh, processor* home) noexcept {
+  if (home != nullptr) {
     home->deliver(fresh);
     return;
   }
@@ -263,9 +264,10 @@ bool processor::has_work_in_line() const noexcept {
 bool processor::has_work(nanos now) const noexcept { return has_work_in_line() || timers.earliest() <= now; }
 
 void processor::commit_yielded(processor& here, task* left, void*) noexcept {
+  processor* const home = left->home;
   sanitizer::publish(left);
-  if (left->home != nullptr) [[unlikely]] {
-    left->home->push_pinned(*left);
+  if (home != nullptr) [[unlikely]] {
+    home->push_pinned(*left);
   } else if (!here.push_local(*left)) {
     here.push_back(*left);
   }
