@@ -9,6 +9,7 @@
 
 #include "bench/capabilities.h"
 #include "bench/harness.h"
+#include "bench/jobs.h"
 #include "bench/work.h"
 
 namespace bench {
@@ -99,17 +100,6 @@ void fanout_row(measurement& m) {
   fan_out<P>(m, m.scaled(1'000'000, kinds), want, [](std::size_t kind) { return mix(kind + 1); });
 }
 
-inline constexpr std::size_t blocks = 16;         // 1 MiB of data: in the second-level cache or near it
-inline constexpr std::size_t block_words = 8192;  // 64 KiB a block
-inline constexpr int block_passes = 4;            // about 80 us a job
-
-inline std::uint64_t hash_block(const std::vector<std::uint64_t>& block) {
-  std::uint64_t h = 1;
-  for (int pass = 0; pass < block_passes; ++pass)
-    for (std::uint64_t word : block) h = mix(h ^ word);
-  return h;
-}
-
 // Jobs hash blocks of memory.
 template <class P>
 void fanout_cpu_row(measurement& m) {
@@ -122,21 +112,6 @@ void fanout_cpu_row(measurement& m) {
   for (std::size_t b = 0; b < blocks; ++b) want[b] = hash_block(data[b]);
   m.note("job_us", watch.microseconds() / static_cast<double>(blocks));
   fan_out<P>(m, m.scaled(10'000, blocks), want, [&data](std::size_t b) { return hash_block(data[b]); });
-}
-
-inline constexpr std::size_t matrix_size = 192;  // 288 KiB a matrix; a row of the product takes about 20 us
-
-// A hash of row `r` of the product of two matrices.
-inline std::uint64_t product_row(const std::vector<std::uint64_t>& a, const std::vector<std::uint64_t>& b,
-                                 std::size_t r) {
-  std::array<std::uint64_t, matrix_size> sums{};
-  for (std::size_t k = 0; k < matrix_size; ++k) {
-    const std::uint64_t factor = a[r * matrix_size + k];
-    for (std::size_t c = 0; c < matrix_size; ++c) sums[c] += factor * b[k * matrix_size + c];
-  }
-  std::uint64_t h = 1;
-  for (std::uint64_t s : sums) h = mix(h ^ s);
-  return h;
 }
 
 // Jobs are the rows of a product of two matrices of integers, the whole product again and again.
