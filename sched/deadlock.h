@@ -1,4 +1,6 @@
-// "All tasks are asleep": found when the last processor of the process goes idle, never by a periodic check.
+// "All tasks are asleep": found when the last processor of the process goes idle, never by a periodic check. While a
+// monitor ticks, its scheduler's processors leave the look to it, for it follows in some milliseconds when they stay
+// idle: to ask the kernel who else there is in the process costs as much as to be woken.
 //
 // A deadlock is reported when, in every running scheduler, all processors are parked and no queue holds a task, no
 // timer is armed, no blocking call runs, and the process has no thread that could still wake somebody: none but ours,

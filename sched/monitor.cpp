@@ -56,7 +56,8 @@ bool watcher::expects_work() noexcept {
 
 bool watcher::may_doze() noexcept {
   dozing_.store(true, std::memory_order_seq_cst);
-  // Pairs with note_busy(): we see its processor out of the idle set, or it sees us dozing.
+  // Pairs with note_busy(): we see its processor out of the idle set, or it sees us dozing. And with dozes(): we see its
+  // processor in the idle set, or it sees us dozing.
   full_fence();
   if (core_.idle.parked() >= core_.in_service()) {
     // One of them must sleep in the poller. The last to go found it claimed if somebody, such as this monitor or a
@@ -90,6 +91,7 @@ void watcher::watch_until(const atomic<bool>& done, nanos deadline) {
       period_ = shortest_period;
       quiet_looks_ = 0;
       if (!done.load(std::memory_order_acquire)) {
+        core_.look_for_deadlock();
         // With idle stacks to age, and waiting tasks to put to sleep, it wakes a few times more, then no longer.
         parker_.park_until(std::min({deadline, stack_arena::instance().next_ageing(), hibernator_.due(now)}));
         last_doze_ = steady_now() - now;

@@ -322,7 +322,9 @@ void scheduler_core::note_idle() noexcept {
     end_sleeper_.unpark();
     return;
   }
-  look_for_deadlock();
+  if (monitor_.dozes()) {
+    look_for_deadlock();
+  }
 }
 
 void scheduler_core::look_for_deadlock() noexcept {
