@@ -91,7 +91,6 @@ void run_session::execute(void (*body)(void* argument) noexcept, void* argument,
   {
     // Not longer: while the core stops it holds off deadlock reports itself, and then this thread may do anything.
     const own_thread_mark waiting;
-    core_->look_for_deadlock();  // all may have gone to sleep before this thread counted as ours
     core_->watch_until(done);
   }
   clear_default_core(*core_);

@@ -1,5 +1,6 @@
 #include "sched/cell_arena.h"
 
+#include <algorithm>
 #include <new>
 
 #include <sys/mman.h>
@@ -35,7 +36,8 @@ std::uint32_t cell_arena::take(task** cells, std::uint32_t count) {
       free_ = free_->queue_next;
     }
     slab* at = slabs_.load(std::memory_order_relaxed);
-    while (taken < count) {
+    const std::uint32_t enough = std::min(count, std::max(taken, most_carved));
+    while (taken < enough) {
       if (at == nullptr || at->carved.load(std::memory_order_relaxed) == slab::capacity) {
         at = grow();
         if (at == nullptr) {
@@ -64,6 +66,7 @@ void cell_arena::give(task** cells, std::uint32_t count) noexcept {
 
 void cell_pool::refill() {
   count_ = cell_arena::instance().take(cells_.data(), batch);
+  limit_ = std::min(2 * limit_, capacity);
   for (std::uint32_t i = 0; i < count_; ++i) {
     sanitizer::publish(cells_[i]);
   }

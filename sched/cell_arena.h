@@ -19,7 +19,7 @@ class cell_arena {
  public:
   static cell_arena& instance() noexcept;
 
-  /// Takes up to `count` free cells, at least one; the count. Throws std::bad_alloc when there is no memory for one.
+  /// Takes up to `count` free cells, at least one, and few that have never been used; the count. Throws std::bad_alloc when there is no memory for one.
   /// Any thread.
   std::uint32_t take(task** cells, std::uint32_t count);
 
@@ -47,6 +47,8 @@ class cell_arena {
  private:
   /// 1 MiB: a million tasks need fewer than 450 mappings, and a small program touches only what it uses.
   static constexpr std::size_t slab_size = std::size_t{1} << 20;
+  /// So many new cells at once, about a page: the kernel has to make each page, and whoever spawns waits for it.
+  static constexpr std::uint32_t most_carved = 8;
 
   struct alignas(cache_line) slab {
     slab* next = nullptr;
@@ -87,7 +89,7 @@ class cell_pool {
   /// Gives a free cell back.
   void give(task* cell) noexcept {
     sanitizer::publish(cell);
-    if (count_ == capacity) [[unlikely]] {
+    if (count_ == limit_) [[unlikely]] {
       spill(batch);
     }
     cells_[count_++] = cell;
@@ -101,12 +103,16 @@ class cell_pool {
   static constexpr std::uint32_t batch = 64;
   /// What a wave of some thousand tasks leaves behind is there for the next one. The arena links its cells, so each
   /// taken from there is a cache miss; here it costs a pointer, and 900 KiB of cells at the most stay with a processor.
+  /// Only a processor that spawns, though: each refill doubles what it keeps. One that ends what others spawn gives the
+  /// cells back soon, or those would go on to fresh memory.
   static constexpr std::uint32_t capacity = 32 * batch;
+  static constexpr std::uint32_t first_limit = 2 * batch;
 
   CSP_NOINLINE void refill();
   CSP_NOINLINE void spill(std::uint32_t count) noexcept;
 
   std::uint32_t count_ = 0;
+  std::uint32_t limit_ = first_limit;
   std::array<task*, capacity> cells_{};
 };
 

@@ -1,6 +1,6 @@
-// "All tasks are asleep": found when the last processor of the process goes idle, never by a periodic check. While a
-// monitor ticks, its scheduler's processors leave the look to it, for it follows in some milliseconds when they stay
-// idle: to ask the kernel who else there is in the process costs as much as to be woken.
+// "All tasks are asleep": looked for by a scheduler's monitor when it finds all processors parked and is about to doze.
+// That is some milliseconds after the last one went idle, and never again while they sleep. A processor does not look: to
+// ask the kernel who else there is in the process costs as much as to be woken.
 //
 // A deadlock is reported when, in every running scheduler, all processors are parked and no queue holds a task, no
 // timer is armed, no blocking call runs, and the process has no thread that could still wake somebody: none but ours,
@@ -30,7 +30,7 @@ void delist_scheduler(scheduler_core& core) noexcept;
 /// Timers that are armed in the schedulers that take part. Any thread.
 [[nodiscard]] CSP_API std::size_t armed_timers();
 
-/// The last processor of a scheduler has parked: looks at all of them. On that processor's root, which is parked.
+/// The last processor of a scheduler has parked: looks at all schedulers. Any thread that counts as ours.
 void check_for_deadlock() noexcept;
 
 }  // namespace csp::inline v0::detail

@@ -56,8 +56,7 @@ bool watcher::expects_work() noexcept {
 
 bool watcher::may_doze() noexcept {
   dozing_.store(true, std::memory_order_seq_cst);
-  // Pairs with note_busy(): we see its processor out of the idle set, or it sees us dozing. And with dozes(): we see its
-  // processor in the idle set, or it sees us dozing.
+  // Pairs with note_busy(): we see its processor out of the idle set, or it sees us dozing.
   full_fence();
   if (core_.idle.parked() >= core_.in_service()) {
     // One of them must sleep in the poller. The last to go found it claimed if somebody, such as this monitor or a
@@ -187,9 +186,7 @@ bool watcher::poller_is_left_alone(nanos now) {
   if (core_.idle.parked() != 0) {
     return true;
   }
-  if (source->poll(nullptr, now) == 0) {
-    core_.look_for_deadlock();  // it may have been held off by our look
-  }
+  static_cast<void>(source->poll(nullptr, now));
   return false;
 }
 

@@ -35,13 +35,6 @@ class watcher {
     }
   }
 
-  /// True while it dozes. Else it looks for a deadlock itself, before it dozes. By processors, after they have entered
-  /// the idle set and a fence.
-  [[nodiscard]] bool dozes() const noexcept {
-    // Pairs with the fence in may_doze(): we see it dozing, or it sees all processors in the idle set.
-    return dozing_.load(std::memory_order_seq_cst);
-  }
-
   /// Milliseconds since start. Any thread.
   [[nodiscard]] std::uint32_t ticks_now() const noexcept;
   /// The same as of the last tick, or of the end of the doze; what tasks note when they begin to wait. Any thread.

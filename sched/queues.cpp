@@ -181,7 +181,7 @@ void processor::ready_from_root(task& woken) noexcept {
     return;
   }
   // Timers that are due: in their order, before tasks that are ready anyway. The running loop takes them; one that is
-  // all there is, at once. Not when the loop is about to sleep or to end: a deadlock's handler wakes tasks from there.
+  // all there is, at once. Not when the loop is about to sleep or to end.
   const bool alone = !sleeping.get() && !retire_requested.get() && !has_work_in_line();
   if (!local_.insert(&woken)) {
     push_back(woken);

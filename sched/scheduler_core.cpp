@@ -320,10 +320,6 @@ void scheduler_core::note_idle() noexcept {
     ended_.store(true, std::memory_order_release);
     monitor_.wake();
     end_sleeper_.unpark();
-    return;
-  }
-  if (monitor_.dozes()) {
-    look_for_deadlock();
   }
 }
 

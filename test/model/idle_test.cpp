@@ -23,6 +23,7 @@ struct sleeper {
 
 class shared_queues {
  public:
+  // `processors`: how many sleepers and processors that never sleep there are.
   explicit shared_queues(std::uint32_t processors) : processors_(processors) {}
 
   // A plain thread that makes a task ready, or spawns one, which goes through the injector.
@@ -52,6 +53,10 @@ class shared_queues {
       pass_on_search();
     }
   }
+
+  // A processor that is asleep, until its timer wakes it.
+  void lie_down(sleeper& self) { static_cast<void>(idle_.park(self.entry, false)); }
+  void rise(sleeper& self) { self.searching = !idle_.leave(self.entry); }
 
   // Until it has run one task.
   void run_processor(sleeper& self) {
@@ -110,7 +115,11 @@ class shared_queues {
   void sleep(sleeper& self) {
     const bool everything = idle_.park(self.entry, self.searching);
     self.searching = false;
-    asymmetric_fence::heavy();
+    if (idle_.parked() < processors_) {
+      asymmetric_fence::heavy();
+    } else {
+      full_fence();
+    }
     if (!everything || (ready_outside_.size() == 0 && injected_.load(std::memory_order_acquire) == 0)) {
       static_cast<void>(self.parker.park_until(never));
     }
@@ -126,13 +135,13 @@ class shared_queues {
 
 enum class how { made_ready, spawned, by_processor };
 
-// As many processors as tasks: each runs one, so a task over which somebody sleeps is a deadlock.
+// As many sleepers as tasks: each runs one, so a task over which somebody sleeps is a deadlock.
 template <unsigned Processors, how How>
 struct submit_and_sleep {
   static constexpr unsigned threads = Processors + 1;
   std::array<task, Processors> tasks;
   std::array<sleeper, Processors> sleepers;
-  shared_queues queues{Processors};
+  shared_queues queues{How == how::by_processor ? Processors + 1 : Processors};
 
   void run(unsigned thread) {
     if (thread != Processors) {
@@ -174,6 +183,25 @@ struct find_and_sleep {
   void finish() {}
 };
 
+// Both are in the list; one has been woken by its timer, spawns, and computes for ever.
+struct rise_and_spawn {
+  static constexpr unsigned threads = 2;
+  task spawned;
+  std::array<sleeper, 2> sleepers;
+  shared_queues queues{2};
+
+  rise_and_spawn() { queues.lie_down(sleepers[0]); }
+  void run(unsigned thread) {
+    if (thread == 0) {
+      queues.rise(sleepers[0]);
+      queues.submit_from_processor(spawned);
+    } else {
+      queues.run_processor(sleepers[1]);
+    }
+  }
+  void finish() {}
+};
+
 using alone = submit_and_sleep<1, how::made_ready>;
 using spawned = submit_and_sleep<1, how::spawned>;
 using beside_another = submit_and_sleep<1, how::by_processor>;
@@ -186,6 +214,7 @@ TEST_CASE("idle: nobody sleeps over a task") {
   CHECK(model::passes<spawned>("idle: spawned from outside, one processor"));
   CHECK(model::passes<beside_another>("idle: by another processor"));
   CHECK(model::passes<find_and_sleep<how::by_processor>>("idle: one finds work and spawns, another goes to sleep"));
+  CHECK(model::passes<rise_and_spawn>("idle: all sleep, one is woken by its timer and spawns"));
   if (model::bound() > 1) {
     CHECK(
         model::passes<find_and_sleep<how::made_ready>>("idle: one finds work, another goes to sleep, a third submits"));
@@ -198,7 +227,9 @@ TEST_CASE("idle: mutants are caught") {
   constexpr const char* source = "sched/idle.cpp";
   constexpr const char* callers = "test/model/idle_test.cpp";
   CHECK(model::catches<alone>("idle", {callers, "full_fence();", mistake::relax, 1}));
-  CHECK(model::catches<alone>("idle", {callers, "asymmetric_fence::heavy();", mistake::relax, 1}));
+  CHECK(model::catches<alone>("idle", {callers, "full_fence();", mistake::relax, 3}));
+  CHECK(model::catches<beside_another>("idle", {callers, "asymmetric_fence::heavy();", mistake::relax, 1}));
+  CHECK(model::catches<rise_and_spawn>("idle", {callers, "asymmetric_fence::heavy();", mistake::relax, 1}));
   CHECK(model::catches<beside_another>("idle", {callers, "asymmetric_fence::light();", mistake::relax, 1}));
   CHECK(model::catches<alone>("idle", {source, "word_.fetch_add(one_parked - leaving", mistake::omit}));
   using spawning = find_and_sleep<how::by_processor>;

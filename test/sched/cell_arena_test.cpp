@@ -105,6 +105,56 @@ TEST_CASE("cell_arena: a generation outlives the cell's way through the pools") 
   pool.give(cell);
 }
 
+TEST_CASE("cell_arena: cells that one pool takes and another one gets are soon used again") {
+  cell_pool spawner;
+  cell_pool ender;
+  std::set<const task*> seen;
+  for (int i = 0; i < 2'000; ++i) {
+    task* const cell = spawner.take();
+    seen.insert(cell);
+    ender.give(cell);
+  }
+  CHECK(seen.size() <= 300);  // what the two keep and have in their hands between them
+}
+
+TEST_CASE("cell_arena: a pool keeps what a wave that it has spawned itself leaves behind") {
+  constexpr std::size_t wave = 1'000;
+  cell_pool pool;
+  std::vector<task*> cells(wave);
+  std::set<const task*> first;
+  for (int round = 0; round < 4; ++round) {
+    for (task*& cell : cells) {
+      cell = pool.take();
+    }
+    if (round == 0) {
+      first.insert(cells.begin(), cells.end());
+    } else {
+      CHECK(std::all_of(cells.begin(), cells.end(), [&](task* cell) { return first.contains(cell); }));
+    }
+    for (task* const cell : cells) {
+      pool.give(cell);
+    }
+    if (round == 0) {
+      // What the arena has is somebody else's now: all that comes again has stayed in the pool.
+      task* others[64];
+      REQUIRE(cell_arena::instance().take(others, 64) != 0);
+      CHECK(std::none_of(std::begin(others), std::end(others), [&](task* cell) { return first.contains(cell); }));
+    }
+  }
+}
+
+TEST_CASE("cell_arena: few cells are made at once") {
+  std::vector<task*> cells;
+  std::uint32_t taken = 0;
+  task* some[64];
+  // The free ones come first, then new ones.
+  while ((taken = cell_arena::instance().take(some, 64)) == 64) {
+    cells.insert(cells.end(), some, some + taken);
+  }
+  CHECK(taken != 0);
+  CHECK(cell_arena::instance().take(some, 64) <= 8);
+}
+
 TEST_CASE("cell_arena: pools of several threads never hand out one cell twice") {
   const std::size_t rounds = csp_test::scaled(2'000);
   std::vector<std::thread> threads;
