@@ -19,8 +19,8 @@ class cell_arena {
  public:
   static cell_arena& instance() noexcept;
 
-  /// Takes up to `count` free cells, at least one, and few that have never been used; the count. Throws std::bad_alloc when there is no memory for one.
-  /// Any thread.
+  /// Takes up to `count` free cells, at least one, and few that have never been used; the count. Throws std::bad_alloc
+  /// when there is no memory for one. Any thread.
   std::uint32_t take(task** cells, std::uint32_t count);
 
   /// Gives free cells back. Any thread.

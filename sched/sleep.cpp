@@ -72,9 +72,9 @@ bool processor::begin_sleep() noexcept {
   const bool everything = owner.idle.park(idle_, searching_);
   searching_ = false;
   // Pairs with the fences of submitters: they see us parked, or we see their task. Submitters in other processors use a
-  // light fence. When all of them are parked (a spare's thread starts after it was counted), a plain one does: what they
-  // submitted before they parked is seen by who has seen them parked, and by the step with which they leave the list
-  // they see us in it.
+  // light fence. When all of them are parked (a spare's thread starts after it was counted), a plain one does: what
+  // they submitted before they parked is seen by who has seen them parked, and by the step with which they leave the
+  // list they see us in it.
   if (owner.idle.parked() < owner.active() && owner.settings().own_threads) {
     asymmetric_fence::heavy();
   } else {
