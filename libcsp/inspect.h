@@ -91,8 +91,8 @@ struct task_info {
 /// the text on stderr and ends the process with status 2.
 using deadlock_handler = void (*)(const std::string& report);
 
-/// Replaces the handler and returns the one before; null restores the default. It runs on a thread of the scheduler,
-/// not in a task; if it returns, the tasks sleep on. Any thread.
+/// Replaces the handler and returns the one before; null restores the default. It runs on a thread of the scheduler, or
+/// on the one that waits in csp::run, not in a task; if it returns, the tasks sleep on. Any thread.
 CSP_API deadlock_handler set_deadlock_handler(deadlock_handler handler) noexcept;
 
 }  // namespace csp::inline v0
