@@ -30,7 +30,7 @@ void delist_scheduler(scheduler_core& core) noexcept;
 /// Timers that are armed in the schedulers that take part. Any thread.
 [[nodiscard]] CSP_API std::size_t armed_timers();
 
-/// The last processor of a scheduler has parked: looks at all schedulers. Any thread that counts as ours.
+/// Looks at all schedulers, and reports. By scheduler_core::look_for_deadlock(), whose own one seems to stand still.
 void check_for_deadlock() noexcept;
 
 }  // namespace csp::inline v0::detail
