@@ -37,7 +37,8 @@ int read_thread_count() noexcept {
   return threads;
 }
 
-// The kernel's count of the process's threads; 0 when it is unknown. Asked for each time that all sleep and a monitor dozes.
+// The kernel's count of the process's threads; 0 when it is unknown. Asked for each time that all sleep and a monitor
+// dozes.
 int count_threads() noexcept {
   // Linux counts a directory's entries as links: two of its own, and one a thread.
   constexpr nlink_t own_links = 2;
