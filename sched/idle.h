@@ -54,6 +54,21 @@ class idle_set {
   /// the one that parked last, but for `skipped` ones that a simulator passes over.
   [[nodiscard]] processor* take_to_wake(std::uint32_t skipped = 0) noexcept;
 
+  /// A processor sleeps for a moment that it has chosen, without being parked; a fence and a look at the shared queues
+  /// follow. There is one place: of several only the last to come can be woken.
+  void begin_rest(processor& self) noexcept { resting_.store(&self, std::memory_order_relaxed); }
+  /// It is awake again, whoever has woken it.
+  void end_rest(processor& self) noexcept {
+    processor* mine = &self;
+    // relaxed: the pointer is all there is, and processors are never freed.
+    resting_.compare_exchange_strong(mine, nullptr, std::memory_order_relaxed);
+  }
+  /// Takes one that rests, to be woken; null when none is in the place. After a full fence.
+  [[nodiscard]] processor* take_resting() noexcept {
+    return resting_.load(std::memory_order_relaxed) == nullptr ? nullptr
+                                                               : resting_.exchange(nullptr, std::memory_order_relaxed);
+  }
+
   /// How often a processor has left the list. Unchanged between two looks: those that were parked slept throughout.
   [[nodiscard]] std::uint64_t departures() const noexcept { return departures_.load(std::memory_order_seq_cst); }
   [[nodiscard]] std::uint32_t searchers() const noexcept { return searching(word_.load(std::memory_order_relaxed)); }
@@ -68,6 +83,7 @@ class idle_set {
 
   alignas(cache_line) atomic<std::uint64_t> word_{0};
   atomic<std::uint64_t> departures_{0};  // raised under lock_, before the word changes
+  atomic<processor*> resting_{nullptr};
   spinlock lock_{lock_rank::idle};
   idle_entry* first_ = nullptr;  // parked last, woken first: its caches are warm; behind these the `last` ones
 };

@@ -50,6 +50,9 @@ void prefetch_stack(const waiter& owner) noexcept {
     __builtin_prefetch(stack_top);
     __builtin_prefetch(stack_top + cache_line);
     __builtin_prefetch(stack_top + 2 * cache_line);
+    // Where the calls with which it waits again leave what they save.
+    __builtin_prefetch(stack_top - cache_line);
+    __builtin_prefetch(stack_top - 2 * cache_line);
   }
 }
 

@@ -172,9 +172,12 @@ void processor::push_for_others(task& item) noexcept {
 }
 
 void processor::ready_from_root(task& woken) noexcept {
+  // The frames of its wait and of who called that; it has slept for long.
   const char* const stack_top = static_cast<const char*>(woken.context.resume_point.get());
   __builtin_prefetch(stack_top + 2 * cache_line);
+  __builtin_prefetch(stack_top + 3 * cache_line);
   __builtin_prefetch(stack_top + 4 * cache_line);
+  __builtin_prefetch(stack_top + 5 * cache_line);
   __builtin_prefetch(stack_top + 6 * cache_line);
   if (delivering_) {
     push_back(woken);

@@ -335,6 +335,18 @@ void scheduler_core::wake_one() noexcept {
   }
 }
 
+void scheduler_core::notify_from_outside() noexcept {
+  // Pairs with the fence of a processor that goes to sleep or to rest.
+  full_fence();
+  processor* sleeper = take_to_wake();
+  if (sleeper == nullptr && idle.searchers() == 0) {
+    sleeper = idle.take_resting();
+  }
+  if (sleeper != nullptr) {
+    sleeper->wake();
+  }
+}
+
 void scheduler_core::wake_for(const processor& here) noexcept {
   if (here.avoiders() >= idle.parked()) {
     return;
@@ -352,14 +364,18 @@ processor* scheduler_core::take_to_wake() noexcept {
 }
 
 void scheduler_core::pass_on_search(const processor& here) noexcept {
+  // Pairs with the fence in notify_from_outside(): the submitter sees that nobody searches, or we see its task.
+  full_fence();
+  if (injected.size() != 0 || ready_outside.size() != 0) {
+    notify_from_outside();
+    return;
+  }
   // While all others sleep only plain threads submit, whose fence is a full one; a processor that leaves the idle set
   // after our look sees that nobody searches. A wake costs more than many a task that a thread submits.
   if (idle.parked() + 1 >= in_service()) {
-    // Pairs with the fence in notify_from_outside(): the submitter sees that nobody searches, or we see its task.
-    full_fence();
     const poller* const source = io();
     const bool polled = source == nullptr || !source->in_use() || source->is_claimed();
-    if (polled && injected.size() == 0 && ready_outside.size() == 0 && !here.has_work_in_line()) {
+    if (polled && !here.has_work_in_line()) {
       return;
     }
   }

@@ -107,12 +107,9 @@ class CSP_API scheduler_core {
       wake_for(here);
     }
   }
-  /// After a push by any other thread.
-  void notify_from_outside() noexcept {
-    // Pairs with the fence of a processor that goes to sleep.
-    full_fence();
-    wake_one();
-  }
+  /// After a push to a shared queue by any other thread: wakes one that is parked, or else one that rests, if nobody
+  /// searches.
+  void notify_from_outside() noexcept;
   /// Wakes one parked processor, if nobody searches.
   void wake_one() noexcept;
   /// The same for what `here` has pushed, unless all who are parked avoid it.

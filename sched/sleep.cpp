@@ -17,8 +17,11 @@ constexpr nanos longest_doze_time = 640'000;
 /// machine's several times as long.
 constexpr nanos shortest_sleep = 10'000;
 /// Where timers are dense the next ones wait for so long, to be due together: a sleep costs more than what most of them
-/// wake their tasks for. As long as Linux makes a thread's own timers wait, to end several at once (timer slack).
-constexpr nanos dense_sleep = 50'000;
+/// wake their tasks for, some 10 us. That is a twentieth of the time for which the shortest of them were armed.
+constexpr nanos dense_sleep = 400'000;
+/// Among timers that were armed for less than that: as long as Linux makes a thread's own timers wait, to end several
+/// at once (timer slack).
+constexpr nanos brief_dense_sleep = 50'000;
 
 }  // namespace
 
@@ -112,16 +115,21 @@ void processor::deliver_from(poller* source) noexcept {
 }
 
 void processor::rest_among_timers(nanos until) noexcept {
+  scheduler_core& owner = core();
   quit_search();
   timers_fired_ = 0;
   poller* source = nullptr;
   sleeping.set(true);
-  // Pairs with the fence in deliver(): it sees us sleep, or we see its task.
+  owner.idle.begin_rest(*this);
+  // Pairs with the fences in deliver() and notify_from_outside(): it sees us sleep, or we see its task. What other
+  // processors push is theirs until we wake.
   full_fence();
-  if (inbox_.size() == 0 && !core().halted() && !retire_requested.get()) {
+  if (inbox_.size() == 0 && owner.ready_outside.size() == 0 && owner.injected.size() == 0 && !owner.halted() &&
+      !retire_requested.get()) {
     count.sleeps.add(1);
     source = park_until(until);
   }
+  owner.idle.end_rest(*this);
   sleeping.set(false);
   search_time_ = std::max(search_time_ / 2, shortest_search);  // to look on would have been in vain
   deliver_from(source);
@@ -134,9 +142,12 @@ bool processor::await_near_timer() noexcept {
     return false;
   }
   nanos now = owner.now();
-  if (timers_are_dense() && due > now && due < now + dense_sleep) {
-    rest_among_timers(now + dense_sleep);
-    return true;
+  if (timers_are_dense() && due > now) {
+    const nanos rest = now < timers.brief_until() ? brief_dense_sleep : dense_sleep;
+    if (due < now + rest) {
+      rest_among_timers(now + rest);
+      return true;
+    }
   }
   if (due >= now + shortest_sleep) {
     return false;

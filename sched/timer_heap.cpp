@@ -102,12 +102,16 @@ bool timer_heap::arm(timer& item) noexcept {
   item.armed.store(true, std::memory_order_relaxed);
   // The only one needs no wheel: a task that sets a limit to each of its waits, and takes it back, finds the heap
   // cheaper.
-  const bool alone = earliest() == never;
-  alone || wheel_.is_near(item.when) ? put_near(item) : wheel_.insert(item);
-  if (item.when >= earliest()) {
+  const nanos when = item.when;
+  const nanos first = earliest();
+  if (wheel_.is_brief(when) && when > brief_until()) {
+    brief_until_.store(when, std::memory_order_relaxed);
+  }
+  first == never || wheel_.is_near(when) ? put_near(item) : wheel_.insert(item);
+  if (when >= first) {
     return false;
   }
-  earliest_.store(item.when, std::memory_order_relaxed);
+  earliest_.store(when, std::memory_order_relaxed);
   return true;
 }
 
@@ -149,6 +153,7 @@ std::size_t timer_heap::clear() noexcept {
         std::destroy_at(&wheel_);
         std::construct_at(&wheel_);
         stale_at_.store(0, std::memory_order_relaxed);
+        brief_until_.store(0, std::memory_order_relaxed);
         return waits;
       }
       take_out(*item);

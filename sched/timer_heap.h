@@ -45,6 +45,10 @@ class CSP_API timer_heap {
   /// disarmed; `never` when there is none. Any thread; a glance.
   [[nodiscard]] nanos earliest() const noexcept { return earliest_.load(std::memory_order_relaxed); }
 
+  /// When the last one is due of those that were armed for a short time, up to 8.4 ms; in the past if there is none.
+  /// Any thread; a glance.
+  [[nodiscard]] nanos brief_until() const noexcept { return brief_until_.load(std::memory_order_relaxed); }
+
  private:
   /// So many are claimed under the lock before they are made ready without it: what a local queue has room for.
   static constexpr std::uint32_t most_at_once = CSP_SHRUNK(16, 2);
@@ -64,6 +68,7 @@ class CSP_API timer_heap {
   timer_wheel wheel_;
   atomic<nanos> earliest_{never};
   atomic<nanos> stale_at_{0};  // the wheel's
+  atomic<nanos> brief_until_{0};
 };
 
 }  // namespace csp::inline v0::detail

@@ -37,6 +37,8 @@ class timer_wheel {
 
   /// True for a timer that is too near for the wheel.
   [[nodiscard]] bool is_near(nanos when) const noexcept { return tick_of(when) <= present_; }
+  /// True for a timer that is due within 8.4 ms.
+  [[nodiscard]] bool is_brief(nanos when) const noexcept { return tick_of(when) < present_ + 2 * digits; }
   /// No timer that is armed is earlier; `never` when there is none.
   [[nodiscard]] nanos earliest() const noexcept { return levels_ != 0 ? slots_[first_slot()].earliest : never; }
   /// When an advance() is worth while though nothing is due: new timers would go to slots that are wider than needed.

@@ -1,6 +1,6 @@
-// The idle protocol: nobody sleeps over a task. What submitters and processors do here is what scheduler_core and
-// processor::sleep() do with the idle set, the shipped parkers and one shipped list of tasks; the injector, whose queue
-// is not ours, stands beside it as the count that it keeps.
+// The idle protocol: nobody sleeps or rests over a task. What submitters and processors do here is what scheduler_core
+// and processor::sleep() do with the idle set, the shipped parkers and one shipped list of tasks; the injector, whose
+// queue is not ours, stands beside it as the count that it keeps.
 #include "sched/idle.h"
 #include "sched/base/asymmetric_fence.h"
 #include "sched/base/parker.h"
@@ -34,8 +34,7 @@ class shared_queues {
     } else {
       ready_outside_.push(&item);
     }
-    full_fence();
-    wake_one();
+    notify_from_outside();
   }
   // A processor that has more than it runs.
   void submit_from_processor(task& item) {
@@ -65,22 +64,41 @@ class shared_queues {
       sleep(self);
     }
   }
-
- private:
-  void wake_one() {
-    if (processor* const woken = idle_.take_to_wake()) {
-      reinterpret_cast<sleeper*>(woken)->parker.unpark();
+  // The same for one that rests among its timers instead.
+  void run_resting(sleeper& self) {
+    while (!step(self)) {
+      rest(self);
     }
   }
 
-  void pass_on_search() {
-    if (idle_.parked() + 1 >= processors_) {
-      full_fence();
-      if (ready_outside_.size() == 0 && injected_.load(std::memory_order_acquire) == 0) {
-        return;
-      }
+ private:
+  static void wake(processor* woken) {
+    if (woken != nullptr) {
+      reinterpret_cast<sleeper*>(woken)->parker.unpark();
     }
-    wake_one();
+  }
+  void wake_one() { wake(idle_.take_to_wake()); }
+
+  void notify_from_outside() {
+    full_fence();
+    processor* woken = idle_.take_to_wake();
+    if (woken == nullptr && idle_.searchers() == 0) {
+      woken = idle_.take_resting();
+    }
+    wake(woken);
+  }
+
+  [[nodiscard]] bool has_shared() const {
+    return ready_outside_.size() != 0 || injected_.load(std::memory_order_acquire) != 0;
+  }
+
+  void pass_on_search() {
+    full_fence();
+    if (has_shared()) {
+      notify_from_outside();
+    } else if (idle_.parked() + 1 < processors_) {
+      wake_one();
+    }
   }
 
   task* take() {
@@ -120,10 +138,23 @@ class shared_queues {
     } else {
       full_fence();
     }
-    if (!everything || (ready_outside_.size() == 0 && injected_.load(std::memory_order_acquire) == 0)) {
+    if (!everything || !has_shared()) {
       static_cast<void>(self.parker.park_until(never));
     }
     self.searching = !idle_.leave(self.entry);
+  }
+
+  void rest(sleeper& self) {
+    if (std::exchange(self.searching, false)) {
+      find_work();
+    }
+    auto& resting = reinterpret_cast<processor&>(self);
+    idle_.begin_rest(resting);
+    full_fence();
+    if (!has_shared()) {
+      static_cast<void>(self.parker.park_until(never));
+    }
+    idle_.end_rest(resting);
   }
 
   const std::uint32_t processors_;
@@ -202,6 +233,31 @@ struct rise_and_spawn {
   void finish() {}
 };
 
+// It rests; with a second one, that one has just found work and computes for ever.
+template <unsigned Processors, how How>
+struct submit_and_rest {
+  static constexpr unsigned threads = Processors + 1;
+  task item;
+  sleeper resting;
+  shared_queues queues{Processors};
+
+  submit_and_rest() {
+    if (Processors == 2) {
+      queues.begin_search();
+    }
+  }
+  void run(unsigned thread) {
+    if (thread == 0) {
+      queues.run_resting(resting);
+    } else if (thread == 1) {
+      queues.submit(item, How == how::spawned);
+    } else {
+      queues.find_work();
+    }
+  }
+  void finish() {}
+};
+
 using alone = submit_and_sleep<1, how::made_ready>;
 using spawned = submit_and_sleep<1, how::spawned>;
 using beside_another = submit_and_sleep<1, how::by_processor>;
@@ -215,10 +271,13 @@ TEST_CASE("idle: nobody sleeps over a task") {
   CHECK(model::passes<beside_another>("idle: by another processor"));
   CHECK(model::passes<find_and_sleep<how::by_processor>>("idle: one finds work and spawns, another goes to sleep"));
   CHECK(model::passes<rise_and_spawn>("idle: all sleep, one is woken by its timer and spawns"));
+  CHECK(model::passes<submit_and_rest<1, how::made_ready>>("idle: made ready from outside, one processor that rests"));
+  CHECK(model::passes<submit_and_rest<1, how::spawned>>("idle: spawned from outside, one processor that rests"));
   if (model::bound() > 1) {
     CHECK(
         model::passes<find_and_sleep<how::made_ready>>("idle: one finds work, another goes to sleep, a third submits"));
     CHECK(model::passes<two>("idle: two tasks, two processors"));
+    CHECK(model::passes<submit_and_rest<2, how::made_ready>>("idle: one finds work, another rests, a third submits"));
   }
 }
 
@@ -237,4 +296,9 @@ TEST_CASE("idle: mutants are caught") {
                                  {source, "return searching(word_.fetch_add(one_parked - leaving", mistake::tear}));
   CHECK(model::catches<spawning>("idle", {source, "return searching(word_.fetch_sub(1", mistake::omit}));
   CHECK(model::catches<find_and_sleep<how::made_ready>>("idle", {callers, "full_fence();", mistake::relax, 2}));
+  using resting = submit_and_rest<1, how::made_ready>;
+  CHECK(model::catches<resting>("idle", {callers, "full_fence();", mistake::relax, 1}));
+  CHECK(model::catches<resting>("idle", {callers, "full_fence();", mistake::relax, 4}));
+  using beside_finder = submit_and_rest<2, how::made_ready>;
+  CHECK(model::catches<beside_finder>("idle", {callers, "full_fence();", mistake::relax, 2}));
 }

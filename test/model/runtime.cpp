@@ -152,7 +152,7 @@ task* processor::bind_while_locked(task&) noexcept {
   model::fail("a task without a stack");
   return nullptr;
 }
-void scheduler_core::wake_one() noexcept { model::fail("a task with a home was not taken there"); }
+void scheduler_core::notify_from_outside() noexcept { model::fail("a task with a home was not taken there"); }
 
 void processor::interleave() noexcept {}
 void refuse_in_forked_child(const task*) noexcept {}

@@ -181,6 +181,28 @@ TEST_CASE("timer_heap: what is armed while a crowded slot is being emptied is to
   CHECK(heap.earliest() == never);
 }
 
+TEST_CASE("timer_heap: until when timers are due that were armed for a short time is told") {
+  constexpr nanos short_time = csp::detail::nanos{1} << timer_wheel::tick_shift << 6;  // as long as the lowest level
+  timer_heap heap;
+  counted_timer timers[4];
+  const auto arm_at = [&](counted_timer& item, nanos when) {
+    item.when = when;
+    heap.arm(item);
+  };
+  const nanos now = 100 * short_time;
+  static_cast<void>(heap.fire_due(now, 1));  // the wheel comes to this time
+  arm_at(timers[0], now + 10 * short_time);
+  CHECK(heap.brief_until() == 0);
+  arm_at(timers[1], now + short_time);
+  CHECK(heap.brief_until() == now + short_time);
+  arm_at(timers[2], now + short_time / 2);
+  CHECK(heap.brief_until() == now + short_time);
+  arm_at(timers[3], now + 3 * short_time);
+  CHECK(heap.brief_until() == now + short_time);
+  CHECK(heap.clear() == 0);
+  CHECK(heap.brief_until() == 0);
+}
+
 TEST_CASE("timer_heap: when the last timer has been disarmed, none is told") {
   timer_heap heap;
   counted_timer timers[3];
