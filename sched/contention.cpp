@@ -57,7 +57,7 @@ processor* processor::weigh_contention(std::uint32_t rival) noexcept {
   return &owner.at(at);
 }
 
-void processor::observation::shun(nanos now) noexcept {
+void observation::shun(nanos now) noexcept {
   const bool fresh = now - shunned_until >= forgiven_after;
   shun_time = fresh ? first_shun_time : std::min(2 * shun_time, longest_shun_time);
   shunned_until = now + shun_time;

@@ -44,16 +44,20 @@ void make_ready(waiter& owner) noexcept {
 }
 
 void prefetch_stack(const waiter& owner) noexcept {
-  if (owner.is_task()) {
-    const sanitizer::unseen glance;
-    const auto* const stack_top = static_cast<const char*>(static_cast<const task&>(owner).context.resume_point.get());
-    __builtin_prefetch(stack_top);
-    __builtin_prefetch(stack_top + cache_line);
-    __builtin_prefetch(stack_top + 2 * cache_line);
-    // Where the calls with which it waits again leave what they save.
-    __builtin_prefetch(stack_top - cache_line);
-    __builtin_prefetch(stack_top - 2 * cache_line);
+  if (!owner.is_task()) {
+    return;
   }
+  const sanitizer::unseen glance;
+  const auto* const stack_top = static_cast<const char*>(static_cast<const task&>(owner).context.resume_point.get());
+  if (stack_top == nullptr) {
+    return;  // it hibernates
+  }
+  __builtin_prefetch(stack_top);
+  __builtin_prefetch(stack_top + cache_line);
+  __builtin_prefetch(stack_top + 2 * cache_line);
+  // Where the calls with which it waits again leave what they save.
+  __builtin_prefetch(stack_top - cache_line);
+  __builtin_prefetch(stack_top - 2 * cache_line);
 }
 
 waiter& calling_waiter() {

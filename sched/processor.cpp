@@ -37,7 +37,7 @@ void processor::assign(scheduler_core& core, unsigned index, std::uint64_t seed,
   shared_operations_.set(0);
   spare_.set(spare);
   random = random_source(seed);
-  observed_.assign(scheduler_core::most_processors, observation{.gain = most_gain});
+  observed_.assign(scheduler_core::most_processors, observation{});
   loot_ = 0;
   robbed_ = 0;
   pinned_turn_.set(false);

@@ -17,6 +17,7 @@
 #include "sched/fresh_list.h"
 #include "sched/idle.h"
 #include "sched/local_queue.h"
+#include "sched/observation.h"
 #include "sched/processor_limits.h"
 #include "sched/run_queue.h"
 #include "sched/stack_pool.h"
@@ -356,23 +357,6 @@ class CSP_API processor : public processor_limits {
   } fight_;
   relaxed<bool> spare_;
 
-  /// What this processor, as a thief, knows of a victim.
-  struct observation {
-    std::uint64_t switches = 0;        // of the victim, when they were last seen to change
-    nanos since = 0;                   // when that was
-    nanos gain = 0;                    // how long a task taken from it keeps us busy, smoothed
-    nanos spared_until = 0;            // thefts did not pay: not before this time again
-    nanos spare_time = 0;              // how long that was the last time
-    nanos shunned_until = 0;           // its tasks and ours fought over a lock: not before this time
-    nanos shun_time = 0;               // how long that was the last time
-    std::uint32_t thefts_in_vain = 0;  // in a row: what was taken had to wait for its victim
-    nanos dozes_until = 0;             // its wakes brought nothing: slept through before this time
-    nanos doze_time = 0;               // how long that was the last time
-    std::uint32_t wakes_in_vain = 0;   // in a row
-    bool avoided = false;              // throughout the present sleep
-
-    void shun(nanos now) noexcept;
-  };
   /// False while a theft from it is not worth a try.
   [[nodiscard]] static bool may_rob(const observation& seen, nanos now) noexcept;
   /// While tasks of the one that it was noted for and ours fight over a lock, nothing is taken from there.
@@ -381,8 +365,8 @@ class CSP_API processor : public processor_limits {
   /// Instead of a sleep: when a timer is due very soon, waits until it is or there is something else to do; where
   /// timers are dense, until several are.
   [[nodiscard]] bool await_near_timer() noexcept;
-  /// Sleeps until the time given without being parked: a submitter takes this one for busy, as it soon will be. So
-  /// there is no heavy fence, and the monitor does not doze.
+  /// Sleeps until the time given, or until a plain thread submits, without being parked: other processors take this one
+  /// for busy, as it soon will be. So there is no heavy fence, and the monitor does not doze.
   void rest_among_timers(nanos until) noexcept;
   /// Puts the thread to sleep, in the poller if that is in use and nobody else is there. Returns what is to be
   /// delivered from afterwards, or null.
@@ -401,11 +385,9 @@ class CSP_API processor : public processor_limits {
   void nap(nanos until) noexcept;
   /// Values the last theft, now that what it brought is done.
   void value_theft(nanos now) noexcept;
-  /// One theft counts for no more than this, so that the average follows a change within some twenty thefts.
-  static constexpr nanos most_gain = 8'000;
-  std::vector<observation> observed_;
-  unsigned robbed_ = 0;     // the victim of the last theft
-  std::uint32_t loot_ = 0;  // how many tasks it brought; 0 once valued
+  std::vector<observation> observed_;  // of each processor that there may be, by index
+  unsigned robbed_ = 0;                // the victim of the last theft
+  std::uint32_t loot_ = 0;             // how many tasks it brought; 0 once valued
   nanos robbed_at_ = 0;
   std::uint64_t robbed_operations_ = 0;  // shared_operations_ at that time
 

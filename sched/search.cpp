@@ -46,7 +46,7 @@ task* processor::adopt(task** items, std::uint32_t taken) noexcept {
 
 void processor::value_theft(nanos now) noexcept {
   observation& seen = observed_[robbed_];
-  const nanos gain = std::min((now - robbed_at_) / loot_, most_gain);
+  const nanos gain = std::min((now - robbed_at_) / loot_, observation::most_gain);
   loot_ = 0;
   seen.thefts_in_vain = 0;
   seen.gain += (gain - seen.gain) / 8;
