@@ -11,7 +11,24 @@ void require_positive(detail::nanos period) {
   }
 }
 
+// The deadline lies ahead.
+void wait_until(detail::nanos deadline) {
+  if (deadline == detail::never) {
+    detail::wait_for_ever();
+  }
+  detail::sleep_until(deadline);
+}
+
 }  // namespace
+
+// One look at the clock: what has a length ends later than now.
+void detail::sleep_for(nanos length) {
+  if (length <= 0) {
+    yield();
+    return;
+  }
+  wait_until(add_saturating(current_time(), length));
+}
 
 void sleep_until(clock::time_point deadline) {
   const detail::nanos when = detail::to_nanos(deadline);
@@ -19,10 +36,7 @@ void sleep_until(clock::time_point deadline) {
     yield();
     return;
   }
-  if (when == detail::never) {
-    detail::wait_for_ever();
-  }
-  detail::sleep_until(when);
+  wait_until(when);
 }
 
 ticker::ticker(detail::nanos period, std::nullptr_t) : core_((require_positive(period), detail::ticker_core::make())) {

@@ -18,6 +18,11 @@
 #include <utility>
 
 namespace csp::inline v0 {
+namespace detail {
+
+CSP_API void sleep_for(nanos length);
+
+}  // namespace detail
 
 /// The clock of all deadlines: std::chrono::steady_clock, with its time points, but in a simulation (libcsp/testing.h)
 /// the virtual time. Meets the Clock requirements of the standard.
@@ -44,7 +49,7 @@ CSP_API void sleep_until(clock::time_point deadline);
 /// Sleeps for `length`; zero or less is a yield(), duration::max() is for ever (until cancelled).
 template <class Rep, class Period>
 void sleep_for(std::chrono::duration<Rep, Period> length) {
-  sleep_until(clock::time_point(std::chrono::nanoseconds(detail::deadline_after(length))));
+  detail::sleep_for(detail::to_nanos(length));
 }
 
 /// Sends the time on its channel again and again, in a fixed rhythm. The channel holds one tick: a slow receiver misses
