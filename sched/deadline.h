@@ -11,7 +11,7 @@
 
 namespace csp::inline v0::detail {
 
-/// When `length` will have passed: for what is to happen then, such as the end of a sleep.
+/// When `length` will have passed: for what is to happen then.
 template <class Rep, class Period>
 [[nodiscard]] nanos deadline_after(std::chrono::duration<Rep, Period> length) noexcept {
   return add_saturating(current_time(), to_nanos(length));
