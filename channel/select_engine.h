@@ -119,6 +119,13 @@ template <class Channel>
 /// As many as a word has bits: so many operations try_operations() can look at.
 inline constexpr std::size_t most_arms_at_once = 64;
 
+/// The pointer, on its own: gcc fills an array of them with stores of two at a time otherwise, and the looks that
+/// follow wait for those, since they load one at a time.
+[[nodiscard]] CSP_ALWAYS_INLINE channel_base* apart(channel_base* target) noexcept {
+  asm("" : "+r"(target));
+  return target;
+}
+
 /// Operations whose directions are known at compile time; a null target is never ready. `Channel` and `Way`: what all
 /// that have a channel have in common; channel_base where they have nothing.
 template <class Channel, select_operation::direction Way, select_operation::direction... Ways>

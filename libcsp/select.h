@@ -194,7 +194,7 @@ requires(std::derived_from<std::remove_cvref_t<Arms>, detail::arm_base>&&...) CS
     bool closed = false;
     using kind = typename detail::common_kind<detail::kind_of<std::remove_cvref_t<Arms>>...>::type;
     const typename kind::template set<std::remove_cvref_t<Arms>::way...> operations{
-        {detail::operation_of(arms).target...}, {detail::operation_of(arms).value...}};
+        {detail::apart(detail::operation_of(arms).target)...}, {detail::operation_of(arms).value...}};
     int chosen = detail::try_patiently(
         sizeof...(Arms), plan.may_wait(), [&]() __attribute__((always_inline)) {
           return detail::try_operations(operations, plan.may_wait(), closed);

@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint32_t most_wakes_in_vain = 4;
 /// For how long its next wakes are slept through, first and at the most: a wake costs the waker some 5 us.
 constexpr nanos first_doze_time = 20'000;
-constexpr nanos longest_doze_time = 640'000;
+constexpr nanos longest_doze_time = 2'560'000;
 /// A timer that is due sooner is waited for awake: to fall asleep and to be woken takes a thread longer, and a virtual
 /// machine's several times as long.
 constexpr nanos shortest_sleep = 10'000;

@@ -261,8 +261,8 @@ TEST_CASE("idle: who is woken in vain again and again sleeps through the next wa
     sleeps = csp::scheduler_statistics().sleeps - before;
   });
   CAPTURE(sleeps, took / 1us);
-  // A doze and the wake after it: two sleeps in at most 640 us. One is allowed in half of that; it was one in 70 us.
-  CHECK(sleeps < static_cast<std::uint64_t>(took / 320us) + 64);
+  // A doze and the wake after it: two sleeps in at most 2560 us. One is allowed in half of that; it was one in 70 us.
+  CHECK(sleeps < static_cast<std::uint64_t>(took / 1280us) + 64);
 }
 
 TEST_CASE("idle: who sleeps through wakes comes to look by itself") {
