@@ -1,4 +1,4 @@
-// "All tasks are asleep": looked for by a scheduler's monitor when it finds all processors parked and is about to doze.
+// "All tasks are asleep": looked for by a scheduler's monitor when it finds all processors parked and stands by.
 // That is some milliseconds after the last one went idle, and never again while they sleep. A processor does not look:
 // to ask the kernel who else there is in the process costs as much as to be woken.
 //

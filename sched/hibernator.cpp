@@ -13,28 +13,32 @@ constexpr nanos millisecond = 1'000'000;
 
 void hibernator::reset() noexcept {
   where_ = {};
-  begun_ = dozed_through_ = young_ = settled_ = false;
+  begun_ = slept_through_ = young_ = settled_ = false;
+}
+
+bool hibernator::in_use() const noexcept {
+  return hibernation::instance().in_use() && core_.settings().hibernate_after != never;
 }
 
 nanos hibernator::due(nanos now) const noexcept {
-  if (settled_ || !hibernation::instance().in_use() || core_.settings().hibernate_after == never) {
+  if (settled_ || !in_use()) {
     return never;
   }
   // Between two rounds: a quarter of the delay, so that nobody sleeps much later than asked for.
   return begun_ ? now : add_saturating(now, std::max(core_.settings().hibernate_after / 4, millisecond));
 }
 
-void hibernator::work(nanos now, bool dozing) noexcept {
-  hibernation& all = hibernation::instance();
-  settled_ = settled_ && dozing;
-  if (settled_ || !all.in_use() || core_.settings().hibernate_after == never) {
+void hibernator::work(nanos now, bool slept) noexcept {
+  settled_ = settled_ && slept;
+  if (settled_ || !in_use()) {
     return;
   }
+  hibernation& all = hibernation::instance();
   if (!begun_) {
-    begun_ = dozed_through_ = true;
+    begun_ = slept_through_ = true;
     young_ = false;
   }
-  dozed_through_ = dozed_through_ && dozing;
+  slept_through_ = slept_through_ && slept;
   const auto after = static_cast<std::uint32_t>(core_.settings().hibernate_after / millisecond);
   hibernation::step_result found;
   bool more = true;
@@ -46,7 +50,7 @@ void hibernator::work(nanos now, bool dozing) noexcept {
     return;
   }
   begun_ = false;
-  settled_ = dozed_through_ && !young_;
+  settled_ = slept_through_ && !young_;
   all.trim();
 }
 

@@ -18,8 +18,11 @@ class hibernator {
  public:
   explicit hibernator(scheduler_core& core) noexcept : core_(core) {}
 
-  /// Does a part of a round. `dozing`: since the last call all processors were parked.
-  void work(nanos now, bool dozing) noexcept;
+  /// Does a part of a round. `slept`: since the last call all processors were parked.
+  void work(nanos now, bool slept) noexcept;
+
+  /// False while no stack could be put to sleep. Any thread.
+  [[nodiscard]] bool in_use() const noexcept;
 
   /// When work() is due while all is parked; `never` when it would find nothing.
   [[nodiscard]] nanos due(nanos now) const noexcept;
@@ -34,7 +37,7 @@ class hibernator {
   scheduler_core& core_;
   hibernation::position where_;
   bool begun_ = false;          // a round is under way
-  bool dozed_through_ = false;  // and nothing has run since it began
+  bool slept_through_ = false;  // and nothing has run since it began
   bool young_ = false;          // and it has met somebody who has to wait longer
   bool settled_ = false;        // the last round, through which all was parked, has left nothing to do
 };

@@ -29,6 +29,10 @@ constexpr nanos long_futex_wait = 1'000 * millisecond;
 constexpr nanos confirmed_futex_wait = 100 * millisecond;
 /// When all processors compute on and nobody has asked the poller for so long, the monitor sends a sleeper or asks.
 constexpr nanos longest_unpolled = millisecond;
+/// With stacks to age, or others to put to sleep, and spares, the monitor looks so often at the least.
+constexpr nanos longest_chores_wait = 20 * millisecond;
+/// Where descriptors are watched a standstill is hardly ever a deadlock: it is told after so long.
+constexpr nanos deadlock_wait = 1'000 * millisecond;
 
 }  // namespace
 
@@ -38,71 +42,111 @@ void watcher::reset() {
   ticks_.set(0);
   period_ = shortest_period;
   quiet_looks_ = 0;
-  last_doze_ = longest_period;
-  departures_ = 0;
+  standstill_from_.set(0);
+  standstill_until_.set(0);
+  looked_.set(start_.get());
   hibernator_.reset();
 }
 
-std::uint32_t watcher::ticks_now() const noexcept {
-  return static_cast<std::uint32_t>((steady_now() - start_.get()) / millisecond);
+std::uint32_t watcher::ticks_at(nanos now) const noexcept {
+  return static_cast<std::uint32_t>((now - start_.get()) / millisecond);
 }
 
-bool watcher::expects_work() noexcept {
-  const std::uint64_t departures = core_.idle.departures();
-  const bool came = departures != departures_;
-  departures_ = departures;
-  return came && last_doze_ < longest_period;
+bool watcher::all_parked() const noexcept { return core_.idle.parked() >= core_.in_service(); }
+
+bool watcher::poller_needs_sleeper() const noexcept {
+  const poller* const source = core_.io();
+  return source != nullptr && source->in_use() && !source->is_claimed();
 }
 
-bool watcher::may_doze() noexcept {
-  dozing_.store(true, std::memory_order_seq_cst);
-  // Pairs with note_busy(): we see its processor out of the idle set, or it sees us dozing.
-  full_fence();
-  if (core_.idle.parked() >= core_.in_service()) {
-    // One of them must sleep in the poller. The last to go found it claimed if somebody, such as this monitor or a
-    // spare that has left since, was just asking: then one has to try again.
-    const poller* const source = core_.io();
-    if (source == nullptr || !source->in_use() || source->is_claimed()) {
-      return true;
-    }
+void watcher::note_busy() noexcept {
+  if (!core_.settings().own_threads) {
+    return;
+  }
+  const nanos now = steady_now();
+  ticks_.set(ticks_at(now));  // nobody may have counted meanwhile
+  if (core_.idle.parked() + 1 >= core_.in_service()) {
+    standstill_until_.set(now);
+  }
+  standby_.watch_from(now);
+}
+
+void watcher::note_parked() noexcept {
+  // The last to go may have found the poller claimed by somebody who was just asking: then the monitor is to see that.
+  if (!all_parked() || !core_.settings().own_threads || poller_needs_sleeper()) {
+    return;
+  }
+  const nanos now = steady_now();
+  const bool rare = standstill_until_.get() - standstill_from_.get() >= standby::longest_unwatched;
+  standstill_from_.set(now);
+  if (standby_.is_near(now)) {
+    standby_.put_off(now, std::min(next_look(now, rare), deadline_.get()), core_.idle, core_.in_service());
+  }
+}
+
+nanos watcher::next_look(nanos now, bool rare) const noexcept {
+  if (core_.spares_running() != 0 || hibernator_.in_use() || stack_arena::instance().next_ageing() != never) {
+    return looked_.get() + longest_chores_wait;
+  }
+  const nanos soon = now + standby::longest_unwatched;
+  if (!rare) {
+    return soon;  // and so do those who work until then: nobody has to move the time for a while
+  }
+  if (const nanos timed = after_first_timer(now); timed != never) {
+    return timed;
+  }
+  const poller* const source = core_.io();
+  return source != nullptr && source->in_use() ? now + deadlock_wait : soon;
+}
+
+bool watcher::stand_by(nanos now, nanos deadline) noexcept {
+  if (!all_parked()) {
+    return false;
+  }
+  // With idle stacks to age, and waiting tasks to put to sleep, it wakes a few times more, then no longer.
+  const nanos at =
+      std::min({deadline, after_first_timer(now), stack_arena::instance().next_ageing(), hibernator_.due(now)});
+  if (!standby_.begin(at, core_.idle, core_.in_service())) {
+    return false;
+  }
+  if (poller_needs_sleeper()) {
     core_.wake_one();
+    return false;
   }
-  dozing_.store(false, std::memory_order_relaxed);
-  return false;
+  return true;
 }
 
-void watcher::wake_from_doze() noexcept {
-  if (dozing_.exchange(false, std::memory_order_seq_cst)) {
-    ticks_.set(ticks_now());  // nobody has counted meanwhile
-    parker_.unpark();
+nanos watcher::after_first_timer(nanos now) const noexcept {
+  nanos first = never;
+  const unsigned active = core_.active();
+  for (unsigned i = 0; i < active; ++i) {
+    first = std::min(first, core_.at(i).timers.earliest());
   }
+  return first == never ? never : std::max(add_saturating(first, shortest_period), now + standby::longest_unwatched);
 }
 
 void watcher::watch_until(const atomic<bool>& done, nanos deadline) {
+  deadline_.set(deadline);
   // acquire: pairs with the release of whoever ends the watch.
   while (!done.load(std::memory_order_acquire)) {
-    nanos now = steady_now();
+    const nanos now = steady_now();
     if (now >= deadline) {
       return;
     }
-    bool dozing = !expects_work() && may_doze();
-    if (dozing) {
+    const std::uint64_t departures = core_.idle.departures();
+    const bool stands_by = stand_by(now, deadline);
+    if (stands_by) {
       period_ = shortest_period;
       quiet_looks_ = 0;
-      if (!done.load(std::memory_order_acquire)) {
-        core_.look_for_deadlock();
-        // With idle stacks to age, and waiting tasks to put to sleep, it wakes a few times more, then no longer.
-        parker_.park_until(std::min({deadline, stack_arena::instance().next_ageing(), hibernator_.due(now)}));
-        last_doze_ = steady_now() - now;
-      }
-      dozing = dozing_.load(std::memory_order_relaxed);  // else a processor has gone to work
-      dozing_.store(false, std::memory_order_relaxed);
+      core_.look_for_deadlock();
     } else {
-      // Where work comes again and again to processors that all sleep, who goes to work does not have to wake us.
-      const bool resting = core_.idle.parked() >= core_.in_service();
-      parker_.park_until(std::min(deadline, add_saturating(now, resting ? longest_period : period_)));
+      standby_.tick(std::min(deadline, add_saturating(now, period_)));
     }
-    look(dozing);
+    // Who sets it wakes us after that: it is seen here, or the sleep ends at once.
+    if (!done.load(std::memory_order_acquire)) {
+      standby_.sleep();
+    }
+    look(stands_by && core_.idle.departures() == departures);
   }
 }
 
@@ -110,7 +154,8 @@ bool watcher::is_stuck(processor& subject, sample& seen, nanos now, bool& attend
   const std::uint64_t switches = subject.count.switches.get();
   if (subject.sleeping.get() || subject.current() == nullptr || switches != seen.switches) {
     if (switches != seen.switches && core_.idle.parked() != 0 && subject.has_work(now)) {
-      attend |= now - seen.since >= long_run * static_cast<nanos>(switches - seen.switches);
+      const nanos since = std::max(seen.since, standstill_until_.get());
+      attend |= now - since >= long_run * static_cast<nanos>(switches - seen.switches);
     }
     seen = sample{.switches = switches, .since = now, .cpu_time = subject.thread_cpu_time()};
     if (subject.timers.earliest() <= now) {
@@ -153,11 +198,12 @@ void watcher::tell_of_futex_wait(const processor& subject, sample& seen, nanos n
                subject.index(), description);
 }
 
-void watcher::look(bool dozing) {
+void watcher::look(bool slept) {
   const nanos now = steady_now();
-  ticks_.set(ticks_now());
+  ticks_.set(ticks_at(now));
+  looked_.set(now);
   stack_arena::instance().age(now);
-  hibernator_.work(now, dozing);
+  hibernator_.work(now, slept);
   bool attend = false;
   unsigned stuck = 0;
   const unsigned active = core_.active();

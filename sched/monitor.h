@@ -1,13 +1,13 @@
 // The monitor: watches for processors that make no progress while work waits. It runs on the thread that waits in
-// csp::run, or on one of its own for a scheduler object; it ticks while something runs and dozes when all is parked, so
-// an idle program makes no periodic wake-ups.
+// csp::run, or on one of its own for a scheduler object; it ticks while something runs and stands by when all is parked
+// (standby.h), so an idle program makes no periodic wake-ups, and a timer's wake is one of its processor alone.
 #pragma once
 
 #include "sched/base/atomic.h"
 #include "sched/base/clock.h"
-#include "sched/base/parker.h"
 #include "sched/base/relaxed.h"
 #include "sched/hibernator.h"
+#include "sched/standby.h"
 
 #include <cstdint>
 #include <vector>
@@ -24,20 +24,18 @@ class watcher {
   /// Watches until `done` is set and wake() called, or `deadline` has passed. One thread at a time.
   void watch_until(const atomic<bool>& done, nanos deadline = never);
 
-  /// Ends a doze, or a tick. Any thread.
-  void wake() noexcept { parker_.unpark(); }
+  /// Ends its sleep, for it to see that `done` is set. Any thread.
+  void wake() noexcept { standby_.ring(); }
 
-  /// A processor goes to work: ends the doze. By processors, after they have left the idle set.
-  void note_busy() noexcept {
-    // Pairs with the fence in may_doze(): leaving the idle set was a seq_cst RMW.
-    if (dozing_.load(std::memory_order_seq_cst)) [[unlikely]] {
-      wake_from_doze();
-    }
-  }
+  /// A processor goes to work. By it, after it has left the idle set.
+  void note_busy() noexcept;
+  /// A processor is parked, has claimed the poller if it could, and is about to sleep. By it.
+  void note_parked() noexcept;
 
   /// Milliseconds since start. Any thread.
-  [[nodiscard]] std::uint32_t ticks_now() const noexcept;
-  /// The same as of the last tick, or of the end of the doze; what tasks note when they begin to wait. Any thread.
+  [[nodiscard]] std::uint32_t ticks_now() const noexcept { return ticks_at(steady_now()); }
+  /// The same as of the last look, or of when a processor last went to work; what tasks note when they begin to wait.
+  /// Any thread.
   [[nodiscard]] std::uint32_t ticks() const noexcept { return ticks_.get(); }
 
   [[nodiscard]] const relaxed<std::uint32_t>& ticks_counter() const noexcept { return ticks_; }
@@ -47,6 +45,10 @@ class watcher {
 
   /// Forgets what it saw; before a start.
   void reset();
+  /// Gets what it sleeps on, or gives it back. By who starts and stops the scheduler, with processors that have
+  /// threads.
+  void open() noexcept { standby_.open(); }
+  void close() noexcept { standby_.close(); }
 
  private:
   /// What the last look has seen of one processor.
@@ -60,8 +62,9 @@ class watcher {
     nanos blocked_since = 0;      // when that was
   };
 
-  /// `dozing`: since the last look all was parked.
-  void look(bool dozing);
+  [[nodiscard]] std::uint32_t ticks_at(nanos now) const noexcept;
+  /// `slept`: since the last look all was parked.
+  void look(bool slept);
   /// True when the processor makes no progress while work waits; `attend`: an idle processor should help.
   [[nodiscard]] bool is_stuck(processor& subject, sample& seen, nanos now, bool& attend);
   /// Looks after the poller when nobody does; true when a sleeping processor should.
@@ -70,21 +73,28 @@ class watcher {
   /// since it waits for this very thread. Once for each such wait.
   void tell_of_futex_wait(const processor& subject, sample& seen, nanos now);
   void add_spares(unsigned stuck, nanos now);
-  /// True while the last doze was short and work has come since the last look: the next doze would be short as well.
-  [[nodiscard]] bool expects_work() noexcept;
-  [[nodiscard]] bool may_doze() noexcept;
-  void wake_from_doze() noexcept;
+  /// True when all is parked: then its sleep ends when there is something to do.
+  [[nodiscard]] bool stand_by(nanos now, nanos deadline) noexcept;
+  [[nodiscard]] bool all_parked() const noexcept;
+  /// True when nobody sleeps in the poller, and somebody should.
+  [[nodiscard]] bool poller_needs_sleeper() const noexcept;
+  /// To when the last one to park puts the sleep off; `rare`: the last standstill was a long one.
+  [[nodiscard]] nanos next_look(nanos now, bool rare) const noexcept;
+  /// When to look, while all is parked, after a processor that its first timer wakes; `never` when none has one.
+  [[nodiscard]] nanos after_first_timer(nanos now) const noexcept;
 
   scheduler_core& core_;
   hibernator hibernator_;
-  futex_parker parker_;
-  atomic<bool> dozing_{false};
+  standby standby_;
   relaxed<std::uint32_t> ticks_;
+  relaxed<nanos> deadline_;  // of the watch; not put off
+  // Written by processors, too:
+  relaxed<nanos> standstill_from_;   // when all was parked last
+  relaxed<nanos> standstill_until_;  // when a processor went to work then
   std::vector<sample> samples_;
-  relaxed<nanos> start_;  // read by all who ask for the ticks
+  relaxed<nanos> start_;   // read by all who ask for the ticks
+  relaxed<nanos> looked_;  // when it looked last
   nanos period_ = 0;
-  nanos last_doze_ = 0;           // how long it was
-  std::uint64_t departures_ = 0;  // of the idle set, at the last look
   unsigned quiet_looks_ = 0;
 };
 

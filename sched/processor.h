@@ -366,7 +366,7 @@ class CSP_API processor : public processor_limits {
   /// timers are dense, until several are.
   [[nodiscard]] bool await_near_timer() noexcept;
   /// Sleeps until the time given, or until a plain thread submits, without being parked: other processors take this one
-  /// for busy, as it soon will be. So there is no heavy fence, and the monitor does not doze.
+  /// for busy, as it soon will be. So there is no heavy fence, and the monitor does not stand by.
   void rest_among_timers(nanos until) noexcept;
   /// Puts the thread to sleep, in the poller if that is in use and nobody else is there. Returns what is to be
   /// delivered from afterwards, or null.

@@ -141,6 +141,9 @@ void scheduler_core::start(const core_settings& settings) {
     join_processors();
     throw;
   }
+  if (settings_.own_threads) {
+    monitor_.open();
+  }
   count_scheduler(1);
   running_.store(true, std::memory_order_release);
   const std::lock_guard guard(outside_);
@@ -229,6 +232,7 @@ void scheduler_core::stop() {
     monitor_.wake();
     monitor_thread_.join();
   }
+  monitor_.close();
   delist_scheduler(*this);
   count_scheduler(-1);
   const std::lock_guard guard(outside_);

@@ -172,7 +172,7 @@ class CSP_API scheduler_core {
 
   /// A processor is about to sleep, or a task has ended: tells drain() or stop() when all have.
   void note_idle() noexcept;
-  /// Reports a deadlock if that is what there is. By the monitor before it dozes, and by a thread that might have kept
+  /// Reports a deadlock if that is what there is. By the monitor that stands by, and by a thread that might have kept
   /// its last look from it: one that counts as ours from now on, or has ended the last blocking call.
   void look_for_deadlock() noexcept;
   /// True when no task lives; exact once it is true while nobody outside spawns.

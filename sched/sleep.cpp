@@ -99,7 +99,9 @@ void processor::end_sleep() noexcept {
 
 poller* processor::park_until(nanos limit) noexcept {
   poller* const source = poller_in_use();
-  if (source != nullptr && source->try_claim()) {
+  const bool claimed = source != nullptr && source->try_claim();
+  core().monitor().note_parked();
+  if (claimed) {
     static_cast<void>(parker_.park_in(*source, limit));
     return source;
   }

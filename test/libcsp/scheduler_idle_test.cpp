@@ -2,6 +2,7 @@
 #include "sched/base/sanitizer.h"
 #include "sched/base/tls.h"
 #include "sched/processor.h"
+#include "sched/stack_arena.h"
 #include "test/support/topologies.h"
 
 #include <sys/resource.h>
@@ -69,6 +70,51 @@ void talk(int values_each) {
 }
 
 }  // namespace
+
+TEST_CASE("idle: a timer, or a plain thread's task, wakes its processor, and not the thread that watches") {
+  constexpr int events = 40;
+  const auto watcher_switches = [] {
+    long sum = 0;
+    for (const auto& [thread, switches] : switches_of_ours()) {
+      sum += thread.ends_with(" " + std::to_string(::getpid())) ? switches : 0;
+    }
+    return sum;
+  };
+  for (const unsigned processors : {1U, 2U}) {
+    csp::run(with(processors), [&] {
+      // While stacks age, which other tests have left, it wakes more often.
+      for (int attempt = 0; attempt < 200 && csp::detail::stack_arena::instance().next_ageing() != csp::detail::never;
+           ++attempt) {
+        csp::sleep_for(50ms);
+      }
+      csp::sleep_for(50ms);
+      const long before_timers = watcher_switches();
+      for (int i = 0; i < events; ++i) {
+        csp::sleep_for(20ms);
+      }
+      const long by_timers = watcher_switches() - before_timers;
+
+      const csp::chan<void> answers(events);
+      const long before_tasks = watcher_switches();
+      std::thread plain([&] {
+        for (int i = 0; i < 10 * events; ++i) {
+          std::this_thread::sleep_for(2ms);
+          csp::go([&] { answers.send(); });
+        }
+      });
+      for (int i = 0; i < 10 * events; ++i) {
+        static_cast<void>(answers.recv());
+      }
+      const long by_tasks = watcher_switches() - before_tasks;
+      plain.join();
+
+      // It wakes now and then: after a delay of a millisecond or five, which a busy machine may bring.
+      CAPTURE(processors, by_timers, by_tasks);
+      CHECK(by_timers <= events / 2);
+      CHECK(by_tasks <= events / 2);
+    });
+  }
+}
 
 TEST_CASE("idle: with everything parked nobody wakes up, not once in two seconds") {
   csp::scheduler another(with(2));
