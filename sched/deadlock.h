@@ -1,6 +1,7 @@
 // "All tasks are asleep": looked for by a scheduler's monitor when it finds all processors parked and stands by.
-// That is some milliseconds after the last one went idle, and never again while they sleep. A processor does not look:
-// to ask the kernel who else there is in the process costs as much as to be woken.
+// That is some milliseconds after the last one went idle, a second where descriptors are watched, and never again while
+// they sleep. A processor does not look: to ask the kernel who else there is in the process costs as much as to be
+// woken.
 //
 // A deadlock is reported when, in every running scheduler, all processors are parked and no queue holds a task, no
 // timer is armed, no blocking call runs, and the process has no thread that could still wake somebody: none but ours,

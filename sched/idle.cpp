@@ -48,6 +48,12 @@ bool idle_set::leave(idle_entry& entry) noexcept {
   return true;
 }
 
+bool idle_set::are_parked(std::uint32_t count, std::uint64_t& departures) noexcept {
+  const spinlock_guard guard(lock_);
+  departures = departures_.load(std::memory_order_relaxed);
+  return parked() >= count;
+}
+
 processor* idle_set::take_to_wake(std::uint32_t skipped) noexcept {
   if (!needs_wake()) {
     return nullptr;

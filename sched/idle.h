@@ -71,6 +71,8 @@ class idle_set {
 
   /// How often a processor has left the list. Unchanged between two looks: those that were parked slept throughout.
   [[nodiscard]] std::uint64_t departures() const noexcept { return departures_.load(std::memory_order_seq_cst); }
+  /// True when `count` are parked; `departures`: as above, at that very moment. What they did before is seen.
+  [[nodiscard]] bool are_parked(std::uint32_t count, std::uint64_t& departures) noexcept;
   [[nodiscard]] std::uint32_t searchers() const noexcept { return searching(word_.load(std::memory_order_relaxed)); }
   [[nodiscard]] std::uint32_t parked() const noexcept {
     return static_cast<std::uint32_t>(word_.load(std::memory_order_relaxed) >> 32);

@@ -29,10 +29,13 @@ constexpr nanos long_futex_wait = 1'000 * millisecond;
 constexpr nanos confirmed_futex_wait = 100 * millisecond;
 /// When all processors compute on and nobody has asked the poller for so long, the monitor sends a sleeper or asks.
 constexpr nanos longest_unpolled = millisecond;
-/// With stacks to age, or others to put to sleep, and spares, the monitor looks so often at the least.
+/// With stacks to age, or others to put to sleep, and spares, processors put the next look off to so long after the
+/// last one.
 constexpr nanos longest_chores_wait = 20 * millisecond;
 /// Where descriptors are watched a standstill is hardly ever a deadlock: it is told after so long.
 constexpr nanos deadlock_wait = 1'000 * millisecond;
+/// Between two standstills of all processors: what worked for longer may have left work waiting, and is to be seen so.
+constexpr nanos short_work = millisecond;
 
 }  // namespace
 
@@ -45,11 +48,19 @@ void watcher::reset() {
   standstill_from_.set(0);
   standstill_until_.set(0);
   looked_.set(start_.get());
+  was_parked_ = false;
   hibernator_.reset();
 }
 
 std::uint32_t watcher::ticks_at(nanos now) const noexcept {
   return static_cast<std::uint32_t>((now - start_.get()) / millisecond);
+}
+
+void watcher::count_ticks(nanos now) noexcept {
+  // The line is read by many: it is left alone while nothing changes.
+  if (const std::uint32_t ticks = ticks_at(now); ticks != ticks_.get()) {
+    ticks_.set(ticks);
+  }
 }
 
 bool watcher::all_parked() const noexcept { return core_.idle.parked() >= core_.in_service(); }
@@ -64,8 +75,8 @@ void watcher::note_busy() noexcept {
     return;
   }
   const nanos now = steady_now();
-  ticks_.set(ticks_at(now));  // nobody may have counted meanwhile
-  if (core_.idle.parked() + 1 >= core_.in_service()) {
+  count_ticks(now);  // nobody may have done so meanwhile
+  if (core_.idle.parked() + 1 >= core_.in_service() && standstill_from_.get() > standstill_until_.get()) {
     standstill_until_.set(now);
   }
   standby_.watch_from(now);
@@ -77,10 +88,13 @@ void watcher::note_parked() noexcept {
     return;
   }
   const nanos now = steady_now();
-  const bool rare = standstill_until_.get() - standstill_from_.get() >= standby::longest_unwatched;
+  const nanos worked_from = standstill_until_.get();
+  const bool rare = worked_from - standstill_from_.get() >= standby::longest_unwatched;
   standstill_from_.set(now);
-  if (standby_.is_near(now)) {
-    standby_.put_off(now, std::min(next_look(now, rare), deadline_.get()), core_.idle, core_.in_service());
+  std::uint64_t departures = 0;
+  if (now - worked_from <= short_work && standby_.is_near(now) &&
+      core_.idle.are_parked(core_.in_service(), departures)) {
+    standby_.put_off(now, next_look(now, rare), departures, core_.idle, core_.in_service());
   }
 }
 
@@ -90,7 +104,7 @@ nanos watcher::next_look(nanos now, bool rare) const noexcept {
   }
   const nanos soon = now + standby::longest_unwatched;
   if (!rare) {
-    return soon;  // and so do those who work until then: nobody has to move the time for a while
+    return soon;  // late enough for who goes to work before then, and who parks: the end is moved now and then only
   }
   if (const nanos timed = after_first_timer(now); timed != never) {
     return timed;
@@ -100,13 +114,14 @@ nanos watcher::next_look(nanos now, bool rare) const noexcept {
 }
 
 bool watcher::stand_by(nanos now, nanos deadline) noexcept {
-  if (!all_parked()) {
+  std::uint64_t departures = 0;
+  if (!core_.idle.are_parked(core_.in_service(), departures)) {
     return false;
   }
   // With idle stacks to age, and waiting tasks to put to sleep, it wakes a few times more, then no longer.
   const nanos at =
       std::min({deadline, after_first_timer(now), stack_arena::instance().next_ageing(), hibernator_.due(now)});
-  if (!standby_.begin(at, core_.idle, core_.in_service())) {
+  if (!standby_.begin(at, departures, core_.idle, core_.in_service())) {
     return false;
   }
   if (poller_needs_sleeper()) {
@@ -126,16 +141,14 @@ nanos watcher::after_first_timer(nanos now) const noexcept {
 }
 
 void watcher::watch_until(const atomic<bool>& done, nanos deadline) {
-  deadline_.set(deadline);
+  standby_.limit(deadline);
   // acquire: pairs with the release of whoever ends the watch.
   while (!done.load(std::memory_order_acquire)) {
     const nanos now = steady_now();
     if (now >= deadline) {
       return;
     }
-    const std::uint64_t departures = core_.idle.departures();
-    const bool stands_by = stand_by(now, deadline);
-    if (stands_by) {
+    if (stand_by(now, deadline)) {
       period_ = shortest_period;
       quiet_looks_ = 0;
       core_.look_for_deadlock();
@@ -146,7 +159,7 @@ void watcher::watch_until(const atomic<bool>& done, nanos deadline) {
     if (!done.load(std::memory_order_acquire)) {
       standby_.sleep();
     }
-    look(stands_by && core_.idle.departures() == departures);
+    look();
   }
 }
 
@@ -198,10 +211,15 @@ void watcher::tell_of_futex_wait(const processor& subject, sample& seen, nanos n
                subject.index(), description);
 }
 
-void watcher::look(bool slept) {
+void watcher::look() {
   const nanos now = steady_now();
-  ticks_.set(ticks_at(now));
+  count_ticks(now);
   looked_.set(now);
+  // All was parked throughout, if it was then and nobody has left the idle set since.
+  const std::uint64_t departures = core_.idle.departures();
+  const bool slept = was_parked_ && departures == departures_;
+  departures_ = departures;
+  was_parked_ = all_parked();
   stack_arena::instance().age(now);
   hibernator_.work(now, slept);
   bool attend = false;

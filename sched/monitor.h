@@ -29,7 +29,7 @@ class watcher {
 
   /// A processor goes to work. By it, after it has left the idle set.
   void note_busy() noexcept;
-  /// A processor is parked, has claimed the poller if it could, and is about to sleep. By it.
+  /// A processor is about to sleep, and has claimed the poller if it could. By it, parked or not.
   void note_parked() noexcept;
 
   /// Milliseconds since start. Any thread.
@@ -63,8 +63,9 @@ class watcher {
   };
 
   [[nodiscard]] std::uint32_t ticks_at(nanos now) const noexcept;
-  /// `slept`: since the last look all was parked.
-  void look(bool slept);
+  /// Sets the ticks.
+  void count_ticks(nanos now) noexcept;
+  void look();
   /// True when the processor makes no progress while work waits; `attend`: an idle processor should help.
   [[nodiscard]] bool is_stuck(processor& subject, sample& seen, nanos now, bool& attend);
   /// Looks after the poller when nobody does; true when a sleeping processor should.
@@ -73,12 +74,12 @@ class watcher {
   /// since it waits for this very thread. Once for each such wait.
   void tell_of_futex_wait(const processor& subject, sample& seen, nanos now);
   void add_spares(unsigned stuck, nanos now);
-  /// True when all is parked: then its sleep ends when there is something to do.
+  /// True when all is parked: then the next sleep has been given its end.
   [[nodiscard]] bool stand_by(nanos now, nanos deadline) noexcept;
   [[nodiscard]] bool all_parked() const noexcept;
   /// True when nobody sleeps in the poller, and somebody should.
   [[nodiscard]] bool poller_needs_sleeper() const noexcept;
-  /// To when the last one to park puts the sleep off; `rare`: the last standstill was a long one.
+  /// To when the last one to park puts the end off; `rare`: the last standstill was a long one.
   [[nodiscard]] nanos next_look(nanos now, bool rare) const noexcept;
   /// When to look, while all is parked, after a processor that its first timer wakes; `never` when none has one.
   [[nodiscard]] nanos after_first_timer(nanos now) const noexcept;
@@ -86,9 +87,8 @@ class watcher {
   scheduler_core& core_;
   hibernator hibernator_;
   standby standby_;
+  // These three are written by processors, too, several at once: estimates, of which the last one counts.
   relaxed<std::uint32_t> ticks_;
-  relaxed<nanos> deadline_;  // of the watch; not put off
-  // Written by processors, too:
   relaxed<nanos> standstill_from_;   // when all was parked last
   relaxed<nanos> standstill_until_;  // when a processor went to work then
   std::vector<sample> samples_;
@@ -96,6 +96,8 @@ class watcher {
   relaxed<nanos> looked_;  // when it looked last
   nanos period_ = 0;
   unsigned quiet_looks_ = 0;
+  std::uint64_t departures_ = 0;  // of the idle set, at the last look
+  bool was_parked_ = false;       // all, after these were counted
 };
 
 }  // namespace csp::inline v0::detail

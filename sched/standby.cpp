@@ -35,16 +35,21 @@ void standby::set(nanos at) noexcept {
   }
 }
 
+void standby::limit(nanos deadline) noexcept {
+  const thread_mutex_guard guard(lock_);
+  limit_ = deadline;
+}
+
 void standby::tick(nanos at) noexcept {
   const thread_mutex_guard guard(lock_);
   set(at);
 }
 
-bool standby::begin(nanos at, const idle_set& idle, unsigned in_service) noexcept {
+bool standby::begin(nanos at, std::uint64_t departures, const idle_set& idle, unsigned in_service) noexcept {
   tick(at);
   // Pairs with watch_from().
   full_fence();
-  return idle.parked() >= in_service;
+  return stands_still(departures, idle, in_service);
 }
 
 void standby::sleep() noexcept {
@@ -85,8 +90,10 @@ bool standby::is_near(nanos now) const noexcept {
   return now < at && at < now + near_end;
 }
 
-void standby::put_off(nanos now, nanos at, const idle_set& idle, unsigned in_service) noexcept {
+void standby::put_off(nanos now, nanos at, std::uint64_t departures, const idle_set& idle,
+                      unsigned in_service) noexcept {
   const thread_mutex_guard guard(lock_);
+  at = std::min(at, limit_);
   // An end that has come is left alone: the monitor wakes for it, for ring() among others.
   if (timer_ < 0 || !is_near(now) || at <= at_.load(std::memory_order_relaxed)) {
     return;
@@ -94,7 +101,7 @@ void standby::put_off(nanos now, nanos at, const idle_set& idle, unsigned in_ser
   set(at);
   // Pairs with watch_from().
   full_fence();
-  if (idle.parked() < in_service) {
+  if (!stands_still(departures, idle, in_service)) {
     set(std::min(at, now + first_look));
   }
 }

@@ -2,10 +2,11 @@
 // else.
 //
 // Invariant: while a processor works, the monitor is awake, or its sleep ends at most `longest_unwatched` after that
-// processor went to work, however often others have put it off.
+// processor went to work or the monitor looked last, however often others have put it off.
 //   go to work: leave the idle set; read the time; bring it forward if it is too late.
-//   put off:    see all parked; under the lock set the time, fence, see all parked; else bring it forward again.
-//   begin:      the monitor does the same, when it is about to sleep.
+//   put off:    see all parked, and count departures; under the lock set the time, fence, see all parked and none
+//               departed since; else bring it forward again.
+//   begin:      the monitor does the same; else it ticks.
 // So who goes to work sees the later time, or who set it sees that somebody has gone to work. The lock keeps the order
 // of what the kernel is told.
 //
@@ -17,6 +18,8 @@
 #include "sched/base/clock.h"
 #include "sched/base/parker.h"
 #include "sched/idle.h"
+
+#include <cstdint>
 
 namespace csp::inline v0::detail {
 
@@ -32,9 +35,11 @@ class standby {
   // --- the monitor
   // ----------------------------------------------------------------------------------------------------
 
-  /// All seem to be parked, of `in_service` processors: the next sleep ends at `at`, unless one of them moves that.
-  /// False when one is at work; then tick() follows.
-  [[nodiscard]] bool begin(nanos at, const idle_set& idle, unsigned in_service) noexcept;
+  /// A watch begins: no put-off goes beyond its deadline.
+  void limit(nanos deadline) noexcept;
+  /// All were parked, of `in_service` processors, when `departures` were counted, before `at` was thought of: the next
+  /// sleep ends at `at`, unless one of them moves that. False when one has gone to work since; then tick() follows.
+  [[nodiscard]] bool begin(nanos at, std::uint64_t departures, const idle_set& idle, unsigned in_service) noexcept;
   /// The next sleep ends at `at`, or later when all have parked meanwhile.
   void tick(nanos at) noexcept;
   /// Until the time has come; may end early. What ring() is to tell is looked at after begin() or tick(), before this.
@@ -50,17 +55,22 @@ class standby {
   void watch_from(nanos now) noexcept;
   /// True when the end is so near that it may be put off. Any thread; a glance.
   [[nodiscard]] bool is_near(nanos now) const noexcept;
-  /// Puts the end off to `at` if all are parked, of `in_service`. By a processor, after it has parked.
-  void put_off(nanos now, nanos at, const idle_set& idle, unsigned in_service) noexcept;
+  /// Puts the end off to `at`, if none has gone to work since, as for begin(). By a processor, after it has parked.
+  void put_off(nanos now, nanos at, std::uint64_t departures, const idle_set& idle, unsigned in_service) noexcept;
 
  private:
+  /// True when all are still parked. After a fence.
+  [[nodiscard]] static bool stands_still(std::uint64_t departures, const idle_set& idle, unsigned in_service) noexcept {
+    return idle.parked() >= in_service && idle.departures() == departures;
+  }
   /// Under the lock.
   void set(nanos at) noexcept;
   void bring_forward(nanos at) noexcept;
 
   atomic<nanos> at_{0};  // when the sleep ends; written under lock_
   thread_mutex lock_;
-  int timer_ = -1;  // guarded by lock_; the monitor, which sleeps between open() and close() alone, reads it without
+  nanos limit_ = never;  // guarded by lock_
+  int timer_ = -1;       // guarded by lock_; who sleeps on it has taken the number before
   futex_parker parker_;  // where it sleeps when there is none
 };
 

@@ -13,7 +13,7 @@ namespace csp::inline v0::detail {
 /// False when `fd` is no timer: somebody has closed it.
 [[nodiscard]] bool set_timer_fd(int fd, nanos at) noexcept;
 
-/// Sleeps until it has rung since it was set last, or until a signal comes.
+/// Sleeps until it has rung since it was set last, or until the thread has handled a signal, SA_RESTART or not.
 void sleep_on_timer_fd(int fd) noexcept;
 
 void close_timer_fd(int fd) noexcept;

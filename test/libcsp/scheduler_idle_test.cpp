@@ -12,6 +12,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <map>
 #include <string>
 #include <thread>
@@ -69,16 +70,34 @@ void talk(int values_each) {
   CHECK(sum == 4L * values_each);
 }
 
+void compute_for(std::chrono::nanoseconds time) {
+  const auto begin = steady::now();
+  while (steady::now() - begin < time) {
+  }
+}
+
 }  // namespace
 
 TEST_CASE("idle: a timer, or a plain thread's task, wakes its processor, and not the thread that watches") {
-  constexpr int events = 40;
+  constexpr int rounds = 8;
+  constexpr int timers = 5;
+  constexpr int tasks = 40;
   const auto watcher_switches = [] {
     long sum = 0;
     for (const auto& [thread, switches] : switches_of_ours()) {
       sum += thread.ends_with(" " + std::to_string(::getpid())) ? switches : 0;
     }
     return sum;
+  };
+  // In the quietest round: on a busy machine a task may take its millisecond, and is looked after.
+  const auto fewest_of_rounds = [&](const auto& round) {
+    long fewest = std::numeric_limits<long>::max();
+    for (int i = 0; i < rounds; ++i) {
+      const long before = watcher_switches();
+      round();
+      fewest = std::min(fewest, watcher_switches() - before);
+    }
+    return fewest;
   };
   for (const unsigned processors : {1U, 2U}) {
     csp::run(with(processors), [&] {
@@ -88,30 +107,23 @@ TEST_CASE("idle: a timer, or a plain thread's task, wakes its processor, and not
         csp::sleep_for(50ms);
       }
       csp::sleep_for(50ms);
-      const long before_timers = watcher_switches();
-      for (int i = 0; i < events; ++i) {
-        csp::sleep_for(20ms);
-      }
-      const long by_timers = watcher_switches() - before_timers;
-
-      const csp::chan<void> answers(events);
-      const long before_tasks = watcher_switches();
-      std::thread plain([&] {
-        for (int i = 0; i < 10 * events; ++i) {
-          std::this_thread::sleep_for(2ms);
-          csp::go([&] { answers.send(); });
-        }
+      const long by_timers = fewest_of_rounds([] {
+        for (int i = 0; i < timers; ++i) csp::sleep_for(20ms);
       });
-      for (int i = 0; i < 10 * events; ++i) {
-        static_cast<void>(answers.recv());
-      }
-      const long by_tasks = watcher_switches() - before_tasks;
-      plain.join();
-
-      // It wakes now and then: after a delay of a millisecond or five, which a busy machine may bring.
+      const csp::chan<void> answers(tasks);
+      const long by_tasks = fewest_of_rounds([&] {
+        std::thread plain([&] {
+          for (int i = 0; i < tasks; ++i) {
+            std::this_thread::sleep_for(2ms);
+            csp::go([&] { answers.send(); });
+          }
+        });
+        for (int i = 0; i < tasks; ++i) static_cast<void>(answers.recv());
+        plain.join();
+      });
       CAPTURE(processors, by_timers, by_tasks);
-      CHECK(by_timers <= events / 2);
-      CHECK(by_tasks <= events / 2);
+      CHECK(by_timers < timers);
+      CHECK(by_tasks < tasks / 10);
     });
   }
 }
@@ -258,11 +270,6 @@ TEST_CASE("idle: a ping-pong pair makes no system call in its steady state") {
 }
 
 TEST_CASE("idle: stages that compute spread to a processor that was asleep when they began to talk") {
-  const auto compute_for = [](std::chrono::nanoseconds time) {
-    const auto begin = steady::now();
-    while (steady::now() - begin < time) {
-    }
-  };
   std::uint64_t steals = 0;
   csp::run(with(2), [&] {
     const csp::chan<int> items;
@@ -294,6 +301,30 @@ TEST_CASE("idle: stages that compute spread to a processor that was asleep when 
     consumer.join();
   });
   CHECK(steals >= 50);
+}
+
+TEST_CASE("idle: stages that work in bursts are spread as well") {
+  std::uint64_t steals = 0;
+  csp::run(with(2), [&] {
+    const csp::chan<int> items;
+    auto consumer = csp::spawn([&] {
+      for (const int item : items) compute_for(item * 1us);
+    });
+    const auto before = csp::scheduler_statistics().steals;
+    const auto begin = steady::now();
+    while (steals < 20 && steady::now() - begin < 10s) {
+      csp::sleep_for(3ms);  // all sleep, for less than the monitor may be put off
+      const auto burst = steady::now();
+      while (steady::now() - burst < 4ms) {
+        compute_for(30us);
+        items.send(30);
+      }
+      steals = csp::scheduler_statistics().steals - before;
+    }
+    items.close();
+    consumer.join();
+  });
+  CHECK(steals >= 20);
 }
 
 TEST_CASE("idle: who is woken in vain again and again sleeps through the next wakes") {

@@ -52,19 +52,31 @@ class scheduler {
     model::check(idle_.leave(parked_[at]), "it was not parked");
     standby_.watch_from(now);
   }
-  void park_and_put_off(unsigned at) {
+  void park(unsigned at) {
     static_cast<void>(idle_.park(parked_[at], false));
     full_fence();  // as every processor that parks
-    if (idle_.parked() >= processors) {
-      standby_.put_off(now, late, idle_, processors);
+  }
+  // `look`: at what tells how far.
+  template <class Look>
+  void park_and_put_off(unsigned at, Look look) {
+    park(at);
+    if (std::uint64_t departures = 0; idle_.are_parked(processors, departures)) {
+      look();
+      standby_.put_off(now, late, departures, idle_, processors);
     }
   }
 
-  [[nodiscard]] bool stand_by(nanos until) {
-    return idle_.parked() >= processors && standby_.begin(until, idle_, processors);
+  template <class Look>
+  [[nodiscard]] bool stand_by(nanos until, Look look) {
+    std::uint64_t departures = 0;
+    if (!idle_.are_parked(processors, departures)) {
+      return false;
+    }
+    look();
+    return standby_.begin(until, departures, idle_, processors);
   }
   void watch(nanos until) {
-    if (!stand_by(until)) {
+    if (!stand_by(until, [] {})) {
       standby_.tick(soon);
     }
   }
@@ -96,19 +108,62 @@ struct put_off_and_go {
   scheduler all;
 
   put_off_and_go() {
-    model::check(all.stand_by(soon), "somebody is at work");
+    model::check(all.stand_by(soon, [] {}), "somebody is at work");
     all.go_to_work(1);
   }
   void run(unsigned thread) {
     if (thread == 0) {
       all.go_to_work(0);
     } else if (thread == 1) {
-      all.park_and_put_off(1);
+      all.park_and_put_off(1, [] {});
     } else {
       all.watch(late);
     }
   }
   void finish() { all.expect_watched(); }
+};
+
+// One parks as the last and puts the sleep off as far as the other one's work allowed, which works again meanwhile.
+struct put_off_and_change {
+  static constexpr unsigned threads = 2;
+  scheduler all;
+  atomic<bool> changed{false};
+  bool seen = false;
+
+  put_off_and_change() {
+    model::check(all.stand_by(soon, [] {}), "somebody is at work");
+    all.go_to_work(1);
+  }
+  void run(unsigned thread) {
+    if (thread == 0) {
+      all.go_to_work(0);
+      changed.store(true, std::memory_order_relaxed);
+      all.park(0);
+    } else {
+      all.park_and_put_off(1, [this] { seen = changed.load(std::memory_order_relaxed); });
+    }
+  }
+  void finish() { model::check(seen || all.sleep_ends() <= soon, "it sleeps for what was so before"); }
+};
+
+// The monitor stands by as far as the processors' work allowed, of which one works again meanwhile.
+struct begin_and_change {
+  static constexpr unsigned threads = 2;
+  scheduler all;
+  atomic<bool> changed{false};
+  bool seen = false;
+  bool stands_by = false;
+
+  void run(unsigned thread) {
+    if (thread == 0) {
+      all.go_to_work(0);
+      changed.store(true, std::memory_order_relaxed);
+      all.park(0);
+    } else {
+      stands_by = all.stand_by(late, [this] { seen = changed.load(std::memory_order_relaxed); });
+    }
+  }
+  void finish() { model::check(seen || !stands_by || all.sleep_ends() <= soon, "it sleeps for what was so before"); }
 };
 
 // Somebody rings while the last to park puts the sleep off.
@@ -117,10 +172,12 @@ struct put_off_and_ring {
   scheduler all;
 
   put_off_and_ring() {
-    model::check(all.stand_by(soon), "somebody is at work");
+    model::check(all.stand_by(soon, [] {}), "somebody is at work");
     all.go_to_work(1);
   }
-  void run(unsigned thread) { thread == 0 ? all.ring() : all.park_and_put_off(1); }
+  void run(unsigned thread) {
+    thread == 0 ? all.ring() : all.park_and_put_off(1, [] {});
+  }
   void finish() { model::check(all.sleep_ends() <= now, "the ring is lost"); }
 };
 
@@ -150,6 +207,8 @@ TEST_CASE("standby: whoever works is looked after, and no ring is lost") {
   CHECK(model::passes<put_off_and_go<false>>("standby: one parks and puts off, another goes to work"));
   CHECK(
       model::passes<put_off_and_go<true>>("standby: one parks and puts off, another goes to work, the monitor wakes"));
+  CHECK(model::passes<put_off_and_change>("standby: one parks and puts off, another goes to work and parks again"));
+  CHECK(model::passes<begin_and_change>("standby: one goes to work and parks again while the monitor begins"));
   CHECK(model::passes<put_off_and_ring>("standby: one parks and puts off, somebody rings"));
   CHECK(model::passes<begin_and_ring>("standby: somebody rings while the monitor begins"));
 }
@@ -165,7 +224,7 @@ TEST_CASE("standby: mutants are caught") {
       "standby", {source, "if (at_.load(std::memory_order_seq_cst) > now", mistake::relax}));
   // The lock, where the time is read before it is set, and where the kernel is told.
   CHECK(model::catches<put_off_and_ring>("standby",
-                                         {source, "const thread_mutex_guard guard(lock_);", mistake::omit, 5}));
+                                         {source, "const thread_mutex_guard guard(lock_);", mistake::omit, 6}));
   CHECK(
-      model::catches<begin_and_ring>("standby", {source, "const thread_mutex_guard guard(lock_);", mistake::omit, 3}));
+      model::catches<begin_and_ring>("standby", {source, "const thread_mutex_guard guard(lock_);", mistake::omit, 4}));
 }

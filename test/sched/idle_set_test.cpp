@@ -56,6 +56,24 @@ TEST_CASE("idle_set: a simulator may pass over those that parked last") {
   }
 }
 
+TEST_CASE("idle_set: that so many are parked is told together with how often one has left") {
+  idle_set idle;
+  idle_entry sleeping[2];
+  std::uint64_t departures = 7;
+  CHECK(idle.are_parked(0, departures));
+  CHECK(departures == 0);
+  CHECK_FALSE(idle.are_parked(1, departures));
+  for (idle_entry& entry : sleeping) {
+    CHECK(idle.park(entry, false));
+  }
+  CHECK(idle.are_parked(2, departures));
+  CHECK(departures == 0);
+  CHECK(idle.leave(sleeping[0]));
+  CHECK_FALSE(idle.are_parked(2, departures));
+  CHECK(idle.are_parked(1, departures));
+  CHECK(departures == 1);
+}
+
 TEST_CASE("idle_set: who is to be woken last comes behind those that are parked, and those that park later") {
   idle_set idle;
   idle_entry sleeping[5];

@@ -113,7 +113,7 @@ TEST_CASE("stacks: after a burst, an idle program's memory comes back, and then 
       resident_high = resident_kib();
       high = csp::stack_statistics();
       csp::chan<void> gate;
-      // Outside, so that all processors sleep and the monitor dozes.
+      // Outside, so that all processors sleep and the monitor stands by.
       std::thread observer([&settled, gate] {
         const auto deadline = std::chrono::steady_clock::now() + 60s;
         while (!settled && std::chrono::steady_clock::now() < deadline) {

@@ -5,6 +5,7 @@
 
 #include <sys/resource.h>
 
+#include <cstdint>
 #include <thread>
 
 #include <unistd.h>
@@ -33,11 +34,9 @@ struct parked_one {
   }
   ~parked_one() { monitor.close(); }
 
-  // For how long the monitor has slept.
-  nanos sleep() {
-    const nanos start = steady_now();
-    monitor.sleep();
-    return steady_now() - start;
+  // What a processor does that has just parked, of `in_service`.
+  void put_off(nanos now, nanos at, unsigned in_service = 1) {
+    monitor.put_off(now, at, idle.departures(), idle, in_service);
   }
 };
 
@@ -61,17 +60,21 @@ class no_descriptors {
 
 TEST_CASE("standby: it sleeps until its time") {
   parked_one all;
-  all.monitor.tick(steady_now() + 20 * millisecond);
-  CHECK(all.sleep() >= 19 * millisecond);
-  CHECK(all.monitor.begin(steady_now() + 20 * millisecond, all.idle, 1));
-  CHECK(all.sleep() >= 19 * millisecond);
+  const nanos first = steady_now() + 20 * millisecond;
+  all.monitor.tick(first);
+  all.monitor.sleep();
+  CHECK(steady_now() >= first);
+  const nanos second = steady_now() + 20 * millisecond;
+  CHECK(all.monitor.begin(second, all.idle.departures(), all.idle, 1));
+  all.monitor.sleep();
+  CHECK(steady_now() >= second);
 }
 
 TEST_CASE("standby: it does not begin while one is at work") {
   parked_one all;
-  CHECK_FALSE(all.monitor.begin(never, all.idle, 2));
+  CHECK_FALSE(all.monitor.begin(never, all.idle.departures(), all.idle, 2));
   CHECK(all.idle.leave(all.entry));
-  CHECK_FALSE(all.monitor.begin(never, all.idle, 1));
+  CHECK_FALSE(all.monitor.begin(never, all.idle.departures(), all.idle, 1));
 }
 
 TEST_CASE("standby: who parks last puts it off, and only to a later time") {
@@ -79,42 +82,58 @@ TEST_CASE("standby: who parks last puts it off, and only to a later time") {
   const nanos now = steady_now();
   all.monitor.tick(now + 3 * millisecond);
   REQUIRE(all.monitor.is_near(now));
-  all.monitor.put_off(now, now + 50 * millisecond, all.idle, 1);
+  all.put_off(now, now + 50 * millisecond);
   CHECK_FALSE(all.monitor.is_near(now));
   all.monitor.sleep();
   CHECK(steady_now() >= now + 50 * millisecond);
 
-  all.monitor.tick(now + hour);
-  all.monitor.tick(steady_now() + 30 * millisecond);
-  all.monitor.put_off(steady_now(), steady_now() + hour, all.idle, 1);  // it is not near
+  const nanos again = steady_now();
+  all.monitor.tick(again + 30 * millisecond);
+  all.put_off(again, again + hour);  // it is not near
   all.monitor.sleep();
 
   const nanos later = steady_now() + 4 * millisecond;
   all.monitor.tick(later);
-  all.monitor.put_off(later - millisecond, later - 1, all.idle, 1);
+  all.put_off(later - millisecond, later - 1);
   all.monitor.sleep();
   CHECK(steady_now() >= later);
 }
 
-TEST_CASE("standby: it is not put off while one is at work, nor when its time has come") {
+TEST_CASE("standby: it is not put off while one is at work or has been, nor when its time has come") {
   parked_one all;
   const nanos now = steady_now();
   all.monitor.tick(now + 3 * millisecond);
-  all.monitor.put_off(now, now + hour, all.idle, 2);
+  all.put_off(now, now + hour, 2);
+  all.monitor.sleep();
+  const std::uint64_t departures = all.idle.departures();
+  CHECK(all.idle.leave(all.entry));
+  static_cast<void>(all.idle.park(all.entry, false));
+  all.monitor.tick(now + 3 * millisecond);
+  all.monitor.put_off(now, now + hour, departures, all.idle, 1);
   all.monitor.sleep();
   all.monitor.tick(now);
-  all.monitor.put_off(now, now + hour, all.idle, 1);
+  all.put_off(now, now + hour);
   all.monitor.sleep();
   all.monitor.tick(now + 3 * millisecond);
   all.monitor.ring();
-  all.monitor.put_off(now, now + hour, all.idle, 1);
+  all.put_off(now, now + hour);
   all.monitor.sleep();
+}
+
+TEST_CASE("standby: no put-off goes beyond the deadline of the watch") {
+  parked_one all;
+  const nanos now = steady_now();
+  all.monitor.limit(now + 20 * millisecond);
+  all.monitor.tick(now + 3 * millisecond);
+  all.put_off(now, now + hour);
+  all.monitor.sleep();
+  CHECK(steady_now() >= now + 20 * millisecond);
 }
 
 TEST_CASE("standby: who goes to work is looked after within ten milliseconds, and moves only what is too late") {
   parked_one all;
   for (const nanos late : {steady_now() + hour, never}) {
-    CHECK(all.monitor.begin(late, all.idle, 1));
+    CHECK(all.monitor.begin(late, all.idle.departures(), all.idle, 1));
     const nanos now = steady_now();
     all.monitor.watch_from(now);
     CHECK(all.monitor.is_near(now));
@@ -159,7 +178,7 @@ TEST_CASE("standby: without a descriptor it wakes early instead of late") {
 
   const nanos now = steady_now();
   monitor.tick(now + 3 * millisecond);
-  monitor.put_off(now, now + hour, idle, 1);  // it cannot be
+  monitor.put_off(now, now + hour, idle.departures(), idle, 1);  // it cannot be
   monitor.sleep();
 
   monitor.tick(never);
@@ -179,7 +198,7 @@ TEST_CASE("standby: when somebody closes its descriptor it does without") {
   const int number = ::dup(STDERR_FILENO);  // the lowest free one, which it gets
   ::close(number);
   parked_one all;
-  ::close(number);
+  REQUIRE(::close(number) == 0);
   const nanos at = steady_now() + 10 * millisecond;
   all.monitor.tick(at);
   all.monitor.sleep();
