@@ -218,6 +218,12 @@ void scheduler_core::stop() {
     report_stuck();
     static_cast<void>(wait_for_end(never));
   }
+  // Before the processors: it adds spares, and joins those that retire.
+  if (monitor_thread_.joinable()) {
+    monitor_done_.store(true, std::memory_order_release);
+    monitor_.wake();
+    monitor_thread_.join();
+  }
   join_processors();
   for (unsigned i = 0; i < active(); ++i) {
     require(at(i).timers.clear() == 0, "a wait has ended and left its timer behind");
@@ -226,11 +232,6 @@ void scheduler_core::stop() {
   lingering.stop();
   if (poller* const source = io_.exchange(nullptr, std::memory_order_acq_rel)) {
     source->shut();
-  }
-  if (monitor_thread_.joinable()) {
-    monitor_done_.store(true, std::memory_order_release);
-    monitor_.wake();
-    monitor_thread_.join();
   }
   monitor_.close();
   delist_scheduler(*this);
