@@ -216,10 +216,11 @@ void watcher::look() {
   count_ticks(now);
   looked_.set(now);
   // All was parked throughout, if it was then and nobody has left the idle set since.
-  const std::uint64_t departures = core_.idle.departures();
+  std::uint64_t departures = 0;
+  const bool parked = core_.idle.are_parked(core_.in_service(), departures);
   const bool slept = was_parked_ && departures == departures_;
   departures_ = departures;
-  was_parked_ = all_parked();
+  was_parked_ = parked;
   stack_arena::instance().age(now);
   hibernator_.work(now, slept);
   bool attend = false;

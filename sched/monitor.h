@@ -65,6 +65,7 @@ class watcher {
   [[nodiscard]] std::uint32_t ticks_at(nanos now) const noexcept;
   /// Sets the ticks.
   void count_ticks(nanos now) noexcept;
+  /// Looks at everything that it watches, and does what is due.
   void look();
   /// True when the processor makes no progress while work waits; `attend`: an idle processor should help.
   [[nodiscard]] bool is_stuck(processor& subject, sample& seen, nanos now, bool& attend);
@@ -97,7 +98,7 @@ class watcher {
   nanos period_ = 0;
   unsigned quiet_looks_ = 0;
   std::uint64_t departures_ = 0;  // of the idle set, at the last look
-  bool was_parked_ = false;       // all, after these were counted
+  bool was_parked_ = false;       // all, when these were counted
 };
 
 }  // namespace csp::inline v0::detail

@@ -8,7 +8,8 @@
 #include <unistd.h>
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
+#include <cstddef>
+#include <ctime>
 
 namespace csp::inline v0::detail {
 namespace {
