@@ -157,6 +157,10 @@ task* processor::search() noexcept {
     if (timers.earliest() <= now || owner.halted()) {
       break;
     }
+    // All others sleep: there is nobody to take from, and what comes from outside wakes a sleeper as soon.
+    if (owner.idle.parked() + 1 >= owner.in_service()) {
+      break;
+    }
     for (int i = 0; i < pauses; ++i) {
       cpu_relax();
     }

@@ -327,6 +327,25 @@ TEST_CASE("idle: stages that work in bursts are spread as well") {
   CHECK(steals >= 20);
 }
 
+TEST_CASE("idle: a processor beside sleepers only goes to sleep at once, however short its sleeps are") {
+  constexpr int rounds = 15;
+  constexpr int naps = 20;
+  int slept = 0;
+  for (int i = 0; i < rounds; ++i) {
+    std::uint64_t sleeps = 0;
+    csp::run(with(2), [&] {
+      csp::sleep_for(1ms);  // the other one parks
+      const auto before = csp::scheduler_statistics().sleeps;
+      // Shorter than a search is at first, so that one that looks for work all the time does not sleep at all.
+      for (int nap = 0; nap < naps; ++nap) csp::sleep_for(30us);
+      sleeps = csp::scheduler_statistics().sleeps - before;
+    });
+    slept += sleeps >= naps / 2 ? 1 : 0;
+  }
+  // On a busy machine the way to sleep may take the whole time.
+  CHECK(4 * slept >= rounds);
+}
+
 TEST_CASE("idle: who is woken in vain again and again sleeps through the next wakes") {
   std::uint64_t sleeps = 0;
   std::chrono::nanoseconds took{0};
