@@ -355,7 +355,7 @@ TEST_CASE("idle: who is woken in vain again and again sleeps through the next wa
     csp::run(with(2), [&] {
       const auto before = csp::scheduler_statistics().sleeps;
       const auto begin = steady::now();
-      talk(static_cast<int>(csp_test::scaled(300'000)));
+      talk(static_cast<int>(csp_test::scaled(1'000'000)));
       took = steady::now() - begin;
       sleeps = csp::scheduler_statistics().sleeps - before;
     });
