@@ -2,6 +2,7 @@
 #include "sched/base/sanitizer.h"
 #include "sched/base/tls.h"
 #include "sched/processor.h"
+#include "sched/scheduler_core.h"
 #include "sched/stack_arena.h"
 #include "test/support/topologies.h"
 
@@ -334,7 +335,8 @@ TEST_CASE("idle: a processor beside sleepers only goes to sleep at once, however
   for (int i = 0; i < rounds; ++i) {
     std::uint64_t sleeps = 0;
     csp::run(with(2), [&] {
-      csp::sleep_for(1ms);  // the other one parks
+      const auto& idle = csp::detail::this_processor()->core().idle;
+      for (int attempt = 0; attempt < 200 && idle.parked() == 0; ++attempt) csp::sleep_for(1ms);
       const auto before = csp::scheduler_statistics().sleeps;
       // Shorter than a search is at first, so that one that looks for work all the time does not sleep at all.
       for (int nap = 0; nap < naps; ++nap) csp::sleep_for(30us);
