@@ -362,8 +362,9 @@ TEST_CASE("idle: who is woken in vain again and again sleeps through the next wa
       sleeps = csp::scheduler_statistics().sleeps - before;
     });
     UNSCOPED_INFO(sleeps << " sleeps in " << took / 1us << " us");
-    // A doze and the wake after it: two sleeps in at most 2560 us. One is allowed in half of that; it was one in 70 us.
-    calm += sleeps < static_cast<std::uint64_t>(took / 1280us) + 64 ? 1 : 0;
+    // A doze and the wake after it: two sleeps in at most 2560 us. Four times as many are allowed, since now and then a
+    // wake finds work, above all under a sanitizer; then dozes start at 20 us again. It was one sleep in 70 us.
+    calm += sleeps < static_cast<std::uint64_t>(took / 320us) + 64 ? 1 : 0;
   }
   // While another program has the CPU of the one that wakes, its tasks are there to be had: then a wake is not in vain.
   CHECK(calm >= 1);
