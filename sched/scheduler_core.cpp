@@ -218,7 +218,7 @@ void scheduler_core::stop() {
     report_stuck();
     static_cast<void>(wait_for_end(never));
   }
-  // Before the processors: it adds spares, and joins those that retire.
+  // Before the processors: it adds spares, and joins those that retire. release: pairs with watch_until().
   if (monitor_thread_.joinable()) {
     monitor_done_.store(true, std::memory_order_release);
     monitor_.wake();
